@@ -1,0 +1,53 @@
+# Short words for everyday work. `make run` and `make test` need only Python (>= 3.11) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check format bench lock clean
+.DEFAULT_GOAL := run
+
+# Hashed requirements first, then the project itself from this folder: nothing unpinned is ever fetched.
+define install
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@
+endef
+
+$(VENV)/.run: requirements.txt pyproject.toml
+	$(call install,requirements.txt)
+
+$(VENV)/.dev: requirements-dev.txt pyproject.toml
+	$(call install,requirements-dev.txt)
+	touch $(VENV)/.run
+
+run: $(VENV)/.run  ## the upstream on :8080 and the local service on :8081
+	@exec $(BIN)/webpubsub dev
+
+test: $(VENV)/.dev  ## every test; browser tests need chromium
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## style, types, import rules, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## this app beside Express, Flask and bare uvicorn
+	$(BIN)/python bench/run.py
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: $(VENV)/.dev  ## pin what pyproject.toml asks for, hashes included, for every platform
+	echo 'setuptools>=77' | $(COMPILE) pyproject.toml - -o requirements.txt
+	echo 'setuptools>=77' | $(COMPILE) --extra dev -c requirements.txt pyproject.toml - -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV)
