@@ -1,0 +1,63 @@
+"""The hot paths, answered before the framework's routing.
+
+FastAPI's exception, exit-stack and routing layers cost more than all of a webhook's work. These endpoints need none of
+them: they take a scope and answer bytes. Their contract is declared in `app.openapi`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from app.upstream.errors import BodyTooLarge
+from app.upstream.reply import Reply
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class ClientGone(Exception):
+    """The caller hung up before its request was complete."""
+
+
+class DirectRoutes:
+    """ASGI middleware: the first segment of the path picks an endpoint, everything else passes on."""
+
+    def __init__(self, app: ASGIApp, endpoints: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            endpoint = self._endpoints.get(scope["path"].split("/", 2)[1])
+            if endpoint is not None:
+                await endpoint(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises `BodyTooLarge` past `limit` bytes and `ClientGone` when the caller hangs up."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        chunks, size = [body], len(body)
+        while message.get("more_body") and size <= limit:
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+        body = b"".join(chunks)
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if len(body) > limit:
+        raise BodyTooLarge("the body is too large")
+    return body
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    status, body, headers = reply
+    if status != 204:
+        headers = (*headers, (b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

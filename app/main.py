@@ -1,0 +1,60 @@
+"""The application: `create_app(settings)`, or `uvicorn app.main:app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.direct import DirectRoutes
+from app.logging import configure_logging
+from app.openapi import describe
+from app.routers import health, pages
+from app.routers.eventhandler import EventHandlerEndpoint
+from app.routers.negotiate import NegotiateEndpoint, NegotiatePolicy
+from app.services import PublisherFor, Services
+from app.settings import Settings
+
+
+def create_app(settings: Settings, *, publisher_for: PublisherFor | None = None) -> FastAPI:
+    """Builds everything, opens nothing: that is the lifespan's.
+
+    `publisher_for` gives each hub its `Publisher` in place of the service client.
+    """
+    services = Services(settings, publisher_for)
+    app = FastAPI(title="Web PubSub upstream", version="0.1.0", lifespan=_lifespan)
+    app.state.services = services
+    app.include_router(health.router)
+    pages.mount_pages(app)
+    policy = NegotiatePolicy(
+        minutes=settings.negotiate_minutes,
+        max_minutes=settings.negotiate_max_minutes,
+        roles=settings.negotiate_roles,
+        groups=settings.negotiate_groups,
+        trust_app_service_headers=settings.trust_app_service_headers,
+    )
+    app.add_middleware(
+        DirectRoutes,
+        endpoints={
+            "eventhandler": EventHandlerEndpoint(services.webhook),
+            "negotiate": NegotiateEndpoint(services.hubs, services.issuer, policy),
+        },
+    )
+    describe(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    async with services.open():
+        yield
+
+
+def __getattr__(name: str) -> Any:
+    """`app` is built when a server asks for it, so that importing this module reads no settings."""
+    if name != "app":
+        raise AttributeError(name)
+    settings = Settings()
+    configure_logging(settings.log_level, settings.log_format)
+    return create_app(settings)

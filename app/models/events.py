@@ -1,0 +1,198 @@
+"""The closed union of events Azure Web PubSub delivers (spec/upstream.md 2-6)."""
+
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, JsonValue
+
+from app.models.mqtt import MqttConnectProperties, MqttDisconnectProperties
+from app.models.payloads import JsonData, Payload, TextData
+from app.models.wire import WireModel
+from app.upstream.connection_state import ConnectionState
+
+
+def _header(name: str, description: str, **rules: Any) -> Any:
+    """A field that is read from the header `name`, case-insensitively."""
+    return Field(validation_alias=AliasChoices(name.lower(), name), title=name, description=description, **rules)
+
+
+class ConnectionContext(WireModel):
+    """The attributes every event carries in its headers (spec/upstream.md 2.2)."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    origin: str = _header("WebHook-Request-Origin", "Host of the calling service, or a list of hosts", min_length=1)
+    hub: str = _header("ce-hub", "Hub name", min_length=1, max_length=128)
+    connection_id: str = _header(
+        "ce-connectionId", "Connection id; for MQTT the client id", min_length=1, max_length=1024, pattern=r"\S"
+    )
+    type: str = _header(
+        "ce-type", "`azure.webpubsub.sys.*`, `azure.webpubsub.user.*` or `azure.webpubsub.gp.*`", min_length=1
+    )
+    event_name: str = _header("ce-eventName", "Event name without the prefix of `ce-type`", min_length=1)
+    event_id: str | None = _header("ce-id", "Counts up per connection; the same on a redelivery", default=None)
+    user_id: str | None = _header("ce-userId", "User id, UTF-8", default=None, max_length=1024)
+    subprotocol: str | None = _header("ce-subprotocol", "Negotiated subprotocol", default=None)
+    spec_version: str | None = _header("ce-specversion", "CloudEvents version, `1.0`", default=None)
+    awps_version: str | None = _header("ce-awpsversion", "Event contract version, `1.0`", default=None)
+    source: str | None = _header("ce-source", "`/hubs/{hub}/client/{connectionId}`", default=None)
+    time: str | None = _header("ce-time", "When the event was sent, UTC", default=None)
+    physical_connection_id: str | None = _header(
+        "ce-physicalConnectionId", "MQTT: the network connection", default=None
+    )
+    session_id: str | None = _header("ce-sessionId", "MQTT: the session; absent on connect", default=None)
+    request_id: str | None = _header("x-ms-client-request-id", "Correlation id of the service", default=None)
+    cookie: str | None = _header(
+        "Cookie", "Cookies set by earlier answers for this connection", default=None, repr=False
+    )
+    state: Annotated[ConnectionState, BeforeValidator(ConnectionState.from_header)] = _header(
+        "ce-connectionState",
+        "What earlier answers stored for this connection",
+        default_factory=ConnectionState,
+        json_schema_extra={"type": "string"},
+    )
+
+    @property
+    def is_mqtt(self) -> bool:
+        """The physical connection id is the one attribute that only MQTT has (spec/upstream.md 6)."""
+        return self.physical_connection_id is not None
+
+
+class _Event(WireModel):
+    """What every event offers. The headers are in `context`; the shortcuts are for reading."""
+
+    context: ConnectionContext
+
+    @property
+    def hub(self) -> str:
+        return self.context.hub
+
+    @property
+    def connection_id(self) -> str:
+        return self.context.connection_id
+
+    @property
+    def user_id(self) -> str | None:
+        """`None` for an anonymous connection."""
+        return self.context.user_id
+
+    @property
+    def state(self) -> ConnectionState:
+        """What was stored for this connection. Changes are kept by answers to `connect` and user events only."""
+        return self.context.state
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """Cookies that earlier answers set for this connection."""
+        pairs = (pair.partition("=") for pair in (self.context.cookie or "").split(";"))
+        return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}
+
+
+def _nulls_are_empty(members: Any) -> Any:
+    """Older services send null where newer ones send nothing (spec/upstream.md 4.1)."""
+    if not isinstance(members, dict):
+        return members
+    return {name: [] if values is None else values for name, values in members.items()}
+
+
+Multi = Annotated[dict[str, list[str]], BeforeValidator(_nulls_are_empty)]
+
+
+class ClientCertificate(WireModel):
+    thumbprint: str
+    content: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The thumbprint in one spelling: upper case, no separators."""
+        return self.thumbprint.replace(":", "").replace(" ", "").upper()
+
+
+class ConnectEvent(_Event):
+    """A client knocks. Blocking: its socket opens, or not, with the answer (spec/upstream.md 4)."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    claims: Multi = Field(default={}, description="Token claims; every value is a list")
+    query: Multi = Field(default={}, description="Query of the client's URL")
+    headers: Multi = Field(default={}, description="Headers of the client's handshake, cookies included")
+    subprotocols: list[str] = Field(default=[], description="What the client offered, in its order")
+    client_certificates: list[ClientCertificate] = Field(default=[])
+
+    def query_value(self, name: str) -> str | None:
+        """The first value of the query parameter `name`, or `None`."""
+        return next(iter(self.query.get(name, ())), None)
+
+    def claim(self, name: str) -> str | None:
+        """The first value of the claim `name`, or `None`."""
+        return next(iter(self.claims.get(name, ())), None)
+
+
+class MqttConnectEvent(ConnectEvent):
+    """An MQTT CONNECT, sent on reconnects to a live session too (spec/upstream.md 6.1)."""
+
+    mqtt: MqttConnectProperties
+
+
+class ConnectedEvent(_Event):
+    """The socket is open. Acknowledged before it is handled; may overtake or follow the first user event."""
+
+
+class MqttConnectedEvent(ConnectedEvent):
+    """A new MQTT session began."""
+
+
+class DisconnectedEvent(_Event):
+    """The connection is over for good; reliable clients are past recovery. It may never come."""
+
+    reason: str | None = None
+
+
+class MqttDisconnectedEvent(DisconnectedEvent):
+    """The MQTT session ended or expired."""
+
+    mqtt: MqttDisconnectProperties = MqttDisconnectProperties()
+
+
+class UserEvent(_Event):
+    """What a client sent. Blocking: the answer goes back to this client only (spec/upstream.md 5.3)."""
+
+    data: Payload
+    metadata: dict[str, str] = Field(default={}, description="`x-webpubsub-metadata-*`, keys in lower case")
+
+    @property
+    def name(self) -> str:
+        return self.context.event_name
+
+    @property
+    def text(self) -> str:
+        """The data as text. Raises `UnicodeDecodeError` where bytes are not UTF-8."""
+        return self.data.text if isinstance(self.data, TextData) else self.data.body.decode()
+
+    @property
+    def value(self) -> JsonValue:
+        """The JSON value; raises `TypeError` where the client sent something else."""
+        if not isinstance(self.data, JsonData):
+            raise TypeError(f"event {self.name!r} carries {type(self.data).__name__}, not JSON")
+        return self.data.value
+
+
+class MqttUserEvent(UserEvent):
+    """A PUBLISH to `$webpubsub/server/events/{name}`; metadata-like user properties come as headers."""
+
+    user_properties: list[tuple[str, str]] = Field(default=[], description="`mqtt-*` headers, prefix removed")
+
+
+class GroupJoinedEvent(_Event):
+    """A connection joined a group (preview)."""
+
+    group: str = Field(min_length=1)
+
+
+class GroupLeftEvent(_Event):
+    """A connection left a group (preview)."""
+
+    group: str = Field(min_length=1)
+
+
+Event = ConnectEvent | ConnectedEvent | DisconnectedEvent | UserEvent | GroupJoinedEvent | GroupLeftEvent
+"""Closed: `match` over it with `assert_never`. The MQTT variants are subclasses of their plain forms."""

@@ -1,0 +1,40 @@
+"""`/eventhandler` and `/eventhandler/{event}`: where Azure Web PubSub delivers events (spec/upstream.md 1, 2)."""
+
+from functools import partial
+
+from app.direct import ClientGone, Receive, Scope, Send, read_body, send_reply
+from app.upstream.reply import Reply, text
+from app.upstream.webhook import Webhook
+
+NOT_ALLOWED = text(405, "events are delivered with POST", ((b"allow", b"OPTIONS, POST"),))
+NOT_FOUND = text(404, "there is no such path")
+
+
+class EventHandlerEndpoint:
+    """An ASGI endpoint. The path after `/eventhandler` only routes: headers say which event it is.
+
+    It never redirects, least of all for a slash: the service would follow with a GET.
+    """
+
+    def __init__(self, webhook: Webhook) -> None:
+        self._webhook = webhook
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            reply = await self._reply(scope, receive)
+        except ClientGone:
+            return
+        await send_reply(send, reply)
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        method = scope["method"]
+        if scope["path"].count("/") > 2 and not scope["path"].endswith("/"):
+            return NOT_FOUND
+        if method == "POST":
+            return await self._webhook.receive(scope["headers"], partial(read_body, receive))
+        if method == "OPTIONS":
+            return self._webhook.validate(scope["headers"])
+        # The service repeats a validation with GET where OPTIONS was answered 404.
+        if method == "GET" and any(name == b"webhook-request-origin" for name, _ in scope["headers"]):
+            return self._webhook.validate(scope["headers"])
+        return NOT_ALLOWED

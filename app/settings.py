@@ -1,0 +1,159 @@
+"""Every setting, once. Read from the environment and `.env`; nothing is read at import."""
+
+from functools import cached_property
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.upstream.connection_string import ConnectionString
+from app.upstream.origins import Endpoint
+from app.upstream.registry import load_hub_class
+
+
+def _list_of_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(entry for part in value.split(",") if (entry := part.strip()))
+    return value
+
+
+TextList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Frozen. Half a configuration does not start."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    webpubsub_connection_string: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("WEBPUBSUB_CONNECTION_STRING", "WebPubSubConnectionString"),
+        description="The service this upstream belongs to, with an access key",
+    )
+    webpubsub_more_connection_strings: SecretStr | None = Field(
+        default=None,
+        description="Comma-separated: the other key during a rotation, further services that may deliver events",
+    )
+    webpubsub_endpoint: str | None = Field(
+        default=None, description="The service by its URL; calls authenticate with Entra instead of a key"
+    )
+    webpubsub_allowed_origins: TextList = Field(
+        default=(), description="Hosts that may call beside the endpoints (custom domains, replicas); `*` is any"
+    )
+    webhook_entra_tenant: str | None = Field(
+        default=None, description="Tenant id; with the audience it turns on Entra verification of events"
+    )
+    webhook_entra_audience: TextList = Field(default=(), description="Audiences a token may be issued for")
+    webhook_entra_callers: TextList = Field(
+        default=(), description="Object or application ids of the services that may call; empty: any in the tenant"
+    )
+    allow_unverified_webhooks: bool = Field(
+        default=False, description="DANGEROUS: believe events nobody signed. For development only"
+    )
+    hubs: TextList = Field(default=("app.hubs.chat:ChatHub",), description="package.module:ClassName, comma-separated")
+    development: bool = Field(default=False, description="Hubs may invent identities; never in production")
+    strict_cloudevents: bool = Field(default=False, description="Refuse events that leave out optional attributes")
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, description="Larger events are answered 413")
+    max_header_bytes: int = Field(default=64 * 1024, ge=32 * 1024, description="Larger headers are answered 431")
+    handler_timeout_seconds: float = Field(default=30, gt=0, le=100, description="Then the event is answered 500")
+    shutdown_grace_seconds: float = Field(default=20, ge=0, description="How long a stop waits for handlers")
+    idempotency_seconds: float = Field(
+        default=180, gt=0, description="How long the answer to a delivery is kept for its redelivery"
+    )
+    idempotency_max_answers: int = Field(default=100_000, ge=1, description="The oldest are forgotten first")
+    negotiate_minutes: int = Field(default=60, ge=1, le=1440, description="Lifetime of a client access URL")
+    negotiate_max_minutes: int = Field(default=1440, ge=1, description="The most a caller may ask for")
+    negotiate_roles: TextList = Field(default=(), description="Roles every negotiated client gets")
+    negotiate_groups: TextList = Field(default=(), description="Groups every negotiated client starts in")
+    trust_app_service_headers: bool = Field(
+        default=False,
+        description="Take identities from x-ms-client-principal-*; only behind a front end that strips them",
+    )
+    service_timeout_seconds: float = Field(default=30, gt=0, description="Per call to the service")
+    log_level: str = Field(default="info", description="debug, info, warning or error")
+    log_format: str = Field(default="auto", description="json, console, or auto: console in a terminal")
+
+    _split = field_validator(
+        "webpubsub_allowed_origins",
+        "webhook_entra_audience",
+        "webhook_entra_callers",
+        "hubs",
+        "negotiate_roles",
+        "negotiate_groups",
+        mode="before",
+    )(_list_of_text)
+
+    @field_validator("log_level", "log_format")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.lower()
+
+    @field_validator("webpubsub_endpoint")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value.rstrip("/") if value else None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.webhook_entra_tenant) != bool(self.webhook_entra_audience):
+            raise ValueError("WEBHOOK_ENTRA_TENANT and WEBHOOK_ENTRA_AUDIENCE go together")
+        if self.negotiate_minutes > self.negotiate_max_minutes:
+            raise ValueError("NEGOTIATE_MINUTES exceeds NEGOTIATE_MAX_MINUTES")
+        if self.log_level not in ("debug", "info", "warning", "error"):
+            raise ValueError("LOG_LEVEL must be debug, info, warning or error")
+        if self.log_format not in ("auto", "json", "console"):
+            raise ValueError("LOG_FORMAT must be auto, json or console")
+        if not self.hubs:
+            raise ValueError("HUBS names no hub")
+        primary, endpoint = self.connection, self.webpubsub_endpoint
+        if primary and endpoint and primary.endpoint.lower() != endpoint.lower():
+            raise ValueError("WEBPUBSUB_ENDPOINT and WEBPUBSUB_CONNECTION_STRING name different services")
+        _ = self.further_connections
+        for path in self.hubs:
+            load_hub_class(path)
+        return self
+
+    @cached_property
+    def connection(self) -> ConnectionString | None:
+        """The service this upstream sends through, where it has a key for it."""
+        text = self.webpubsub_connection_string
+        return ConnectionString.parse(text.get_secret_value()) if text else None
+
+    @cached_property
+    def further_connections(self) -> tuple[ConnectionString, ...]:
+        text = self.webpubsub_more_connection_strings
+        parts = text.get_secret_value().split(",") if text else ()
+        return tuple(ConnectionString.parse(part.strip()) for part in parts if part.strip())
+
+    @property
+    def service_url(self) -> str | None:
+        """Where the service is, `None` when no service is configured."""
+        return self.connection.endpoint if self.connection else self.webpubsub_endpoint
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Every service that may deliver events."""
+        known = [connection for connection in (self.connection, *self.further_connections) if connection]
+        endpoints = [Endpoint(one.endpoint, (one.access_key.get_secret_value().encode(),)) for one in known]
+        if self.webpubsub_endpoint:
+            endpoints.append(Endpoint(self.webpubsub_endpoint))
+        return tuple(endpoints)
+
+    @property
+    def verifies_with_entra(self) -> bool:
+        return self.webhook_entra_tenant is not None
+
+    @property
+    def can_verify_events(self) -> bool:
+        """Whether an event can be proven to come from the service."""
+        return self.verifies_with_entra or any(endpoint.access_keys for endpoint in self.endpoints)

@@ -1,0 +1,65 @@
+"""Who may deliver events: the signature, a bearer token, or both (spec/upstream.md 3.3-3.5)."""
+
+from typing import Protocol
+
+from app.upstream.errors import NotAuthentic
+from app.upstream.origins import Origins
+from app.upstream.signature import is_signed
+
+
+class BearerVerifier(Protocol):
+    """Checks the token of a service that calls with its managed identity."""
+
+    async def verify(self, token: str) -> None:
+        """Raises `NotAuthentic` for a token that is not valid and `WrongCaller` for somebody else's."""
+
+
+class Authentication:
+    """Fails closed: with no key, no verifier and no explicit `allow_unverified`, nothing is authentic."""
+
+    def __init__(
+        self, origins: Origins, *, bearer: BearerVerifier | None = None, allow_unverified: bool = False
+    ) -> None:
+        self.origins = origins
+        self._bearer = bearer
+        self._allow_unverified = allow_unverified
+
+    async def check(
+        self, *, origin: str, connection_id: bytes, signature: bytes | None, authorization: str | None
+    ) -> None:
+        """Raises `NotAuthentic` or `WrongCaller`. Header values are as received."""
+        if self._bearer is not None:
+            await self._check_bearer(self._bearer, authorization)
+            if signature and self.origins.keys(origin):
+                self._check_signature(origin, connection_id, signature)
+        elif not self._allow_unverified:
+            self._check_signature(origin, connection_id, signature)
+
+    def _check_signature(self, origin: str, connection_id: bytes, signature: bytes | None) -> None:
+        keys = self.origins.keys(origin)
+        if keys is None:
+            raise NotAuthentic(
+                "WebHook-Request-Origin names no configured endpoint; add its host to WEBPUBSUB_ALLOWED_ORIGINS "
+                "if it is a custom domain or a replica"
+            )
+        if not keys:
+            raise NotAuthentic(
+                "no access key is configured for this origin, so nothing can be verified; set "
+                "WEBPUBSUB_CONNECTION_STRING or configure Entra verification"
+            )
+        if not signature:
+            raise NotAuthentic("ce-signature is missing although an access key is configured")
+        if not is_signed(signature, connection_id, keys):
+            raise NotAuthentic(
+                "ce-signature was made with none of the configured access keys; after a key rotation configure "
+                "both keys"
+            )
+
+    async def _check_bearer(self, verifier: BearerVerifier, authorization: str | None) -> None:
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise NotAuthentic(
+                "Authorization carries no bearer token; turn on managed identity for the event handler",
+                challenge="Bearer",
+            )
+        await verifier.verify(token.strip())

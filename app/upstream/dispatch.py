@@ -1,0 +1,177 @@
+"""One event, one hub, one reply (spec/upstream.md 4-8)."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from http.cookies import CookieError, SimpleCookie
+from typing import assert_never
+
+from app.models.events import (
+    ConnectedEvent,
+    ConnectEvent,
+    DisconnectedEvent,
+    Event,
+    GroupJoinedEvent,
+    GroupLeftEvent,
+    MqttConnectEvent,
+    UserEvent,
+)
+from app.models.mqtt import MqttRefusal, MqttRefusalBody, code_for, is_code_valid
+from app.models.payloads import as_payload
+from app.models.responses import ConnectResponse, UserEventResponse
+from app.upstream.connection_state import ConnectionState
+from app.upstream.errors import HandlerError, MqttRejected, Rejected
+from app.upstream.hub import Answer, Hub
+from app.upstream.reply import APPLICATION_JSON, NO_CONTENT, Headers, Reply, text
+
+Followup = Callable[[], Awaitable[None]]
+
+METADATA_KEY_BYTES = 256
+METADATA_VALUE_BYTES = 1024
+METADATA_TOTAL_BYTES = 8192
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*", re.ASCII)
+
+
+async def dispatch(hub: Hub, event: Event) -> tuple[Reply, Followup | None]:
+    """The reply, and for an unblocking event what to run once it was acknowledged.
+
+    Raises what the hub raises, `Rejected` apart, which becomes the reply; `HandlerError` for an answer that cannot
+    go over the wire.
+    """
+    match event:
+        case ConnectEvent():
+            return await _connect(hub, event), None
+        case UserEvent():
+            return await _user_event(hub, event), None
+        case ConnectedEvent():
+            return NO_CONTENT, partial(hub.on_connected, event)
+        case DisconnectedEvent():
+            return NO_CONTENT, partial(hub.on_disconnected, event)
+        case GroupJoinedEvent():
+            return NO_CONTENT, partial(hub.on_group_joined, event)
+        case GroupLeftEvent():
+            return NO_CONTENT, partial(hub.on_group_left, event)
+        case _:
+            assert_never(event)
+
+
+async def _connect(hub: Hub, event: ConnectEvent) -> Reply:
+    try:
+        answer = await hub.on_connect(event)
+    except Rejected as rejection:
+        return encode_rejection(event, rejection)
+    return encode_connect(event, answer)
+
+
+async def _user_event(hub: Hub, event: UserEvent) -> Reply:
+    try:
+        answer = await hub.on_user_event(event)
+    except Rejected as rejection:
+        return encode_rejection(event, rejection)
+    return encode_user_event(event, answer)
+
+
+def encode_connect(event: ConnectEvent, answer: ConnectResponse | None) -> Reply:
+    headers = _state_header(event.state)
+    if answer is None:
+        return Reply(204, b"", headers) if headers else NO_CONTENT
+    if answer.subprotocol and answer.subprotocol not in event.subprotocols:
+        raise HandlerError(f"the client did not offer the subprotocol {answer.subprotocol!r}")
+    if answer.cookies:
+        headers += _cookie_headers(answer.cookies)
+    # An empty subprotocol must be left out, not sent as "" (spec/upstream.md 0.7).
+    blank = {"subprotocol"} if not answer.subprotocol else None
+    body = answer.model_dump_json(by_alias=True, exclude_none=True, exclude=blank).encode()
+    if body == b"{}":
+        return Reply(204, b"", headers)
+    return Reply(200, body, APPLICATION_JSON + headers)
+
+
+def encode_user_event(event: UserEvent, answer: Answer) -> Reply:
+    headers = _state_header(event.state)
+    data = answer
+    if isinstance(answer, UserEventResponse):
+        data = answer.data
+        headers += _metadata_headers(answer.metadata)
+        headers += _user_property_headers(answer.user_properties)
+        headers += _cookie_headers(answer.cookies)
+    if data is None:
+        return Reply(204, b"", headers) if headers else NO_CONTENT
+    try:
+        payload = as_payload(data)  # type: ignore[arg-type]  # a response was unwrapped above
+    except ValueError as error:
+        raise HandlerError(f"the answer is not JSON: {error}") from error
+    media = payload.content_type
+    if not _MEDIA_TYPE.fullmatch(media):
+        raise HandlerError("the content type of the answer is not a media type")
+    return Reply(200, payload.body, ((b"content-type", media.encode()), *headers))
+
+
+def encode_rejection(event: Event, rejection: Rejected) -> Reply:
+    """What a hub's refusal looks like on the wire; an MQTT client needs a code of its own version."""
+    if not isinstance(event, MqttConnectEvent):
+        return text(rejection.status, rejection.reason)
+    version = event.mqtt.protocol_version
+    code, properties = code_for(rejection.status, version), None
+    if isinstance(rejection, MqttRejected):
+        code = rejection.code if is_code_valid(rejection.code, version) else code
+        properties = rejection.user_properties or None
+    return _mqtt_refusal(rejection.status, MqttRefusal(code=code, reason=rejection.reason, user_properties=properties))
+
+
+def encode_failure(event: Event) -> Reply:
+    """A hub raised what it should not have. The service may deliver again; nobody learns what it was."""
+    if isinstance(event, MqttConnectEvent):
+        return _mqtt_refusal(500, MqttRefusal(code=code_for(500, event.mqtt.protocol_version)))
+    return text(500, "the event handler failed")
+
+
+def _mqtt_refusal(status: int, refusal: MqttRefusal) -> Reply:
+    body = MqttRefusalBody(mqtt=refusal).model_dump_json(by_alias=True, exclude_none=True)
+    return Reply(status, body.encode(), APPLICATION_JSON)
+
+
+def _state_header(state: ConnectionState) -> Headers:
+    value = state.header()
+    return ((b"ce-connectionstate", value.encode()),) if value is not None else ()
+
+
+def _safe_header(name: str, value: str, what: str) -> tuple[bytes, bytes]:
+    """Raises `HandlerError` for anything a header line cannot carry: the text may come from a client."""
+    if not _TOKEN.fullmatch(name):
+        raise HandlerError(f"{what} has a name that is no header token")
+    if not value.isascii() or any(character in value for character in "\r\n\0"):
+        raise HandlerError(f"{what} {name!r} has a value that is not plain ASCII")
+    return name.lower().encode(), value.encode()
+
+
+def _metadata_headers(metadata: dict[str, str]) -> Headers:
+    if not metadata:
+        return ()
+    headers = []
+    for key, value in metadata.items():
+        name, encoded = _safe_header(key, value, "metadata")
+        if len(name) > METADATA_KEY_BYTES or len(encoded) > METADATA_VALUE_BYTES:
+            raise HandlerError(f"metadata {key[:32]!r} is too long")
+        headers.append((b"x-webpubsub-metadata-" + name, encoded))
+    if sum(len(key) + len(value) for key, value in metadata.items()) > METADATA_TOTAL_BYTES:
+        raise HandlerError(f"metadata exceeds {METADATA_TOTAL_BYTES} bytes")
+    return tuple(headers)
+
+
+def _user_property_headers(properties: Iterable[tuple[str, str]]) -> Headers:
+    named = (_safe_header(name, value, "user property") for name, value in properties)
+    return tuple((b"mqtt-" + name, value) for name, value in named)
+
+
+def _cookie_headers(cookies: dict[str, str]) -> Headers:
+    jar = SimpleCookie()
+    try:
+        for name, value in cookies.items():
+            jar[name] = value
+        lines = [morsel.OutputString() for morsel in jar.values()]
+    except CookieError as error:
+        raise HandlerError(f"a cookie cannot be set: {error}") from error
+    return tuple(_safe_header("set-cookie", line, "cookie") for line in lines)

@@ -1,0 +1,91 @@
+"""The class people write.
+
+Return to answer, raise `Rejected` to refuse. Collaborators come in through `__init__`, asked for by type: a
+`Publisher`, an `Environment`. Nothing a hub does blocks another connection.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from app.models.events import (
+    ConnectedEvent,
+    ConnectEvent,
+    DisconnectedEvent,
+    GroupJoinedEvent,
+    GroupLeftEvent,
+    UserEvent,
+)
+from app.models.payloads import Message
+from app.models.responses import ConnectResponse, UserEventResponse
+
+Answer = UserEventResponse | Message
+"""A text, bytes, JSON value or payload for the sender, `None` for silence, or a response with metadata."""
+
+EventHandler = Callable[..., Awaitable[Answer]]
+_Handler = TypeVar("_Handler", bound=EventHandler)
+
+_EVENT_NAMES = "__webpubsub_events__"
+EVERY_EVENT = "*"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where the hub runs. `development` is true on the embedded local service only."""
+
+    development: bool = False
+
+
+def on_event(*names: str) -> Callable[[_Handler], _Handler]:
+    """Marks a method as the handler of user events with these names, compared without case; `*` takes the rest.
+
+    A raw WebSocket client's frames arrive as `message`.
+    """
+    if not names:
+        raise TypeError("on_event needs the name of an event, or '*'")
+
+    def mark(handler: _Handler) -> _Handler:
+        setattr(handler, _EVENT_NAMES, tuple(name.lower() for name in names))
+        return handler
+
+    return mark
+
+
+class Hub:
+    """Every method has a harmless default: clients come in as their token says, events are accepted and ignored.
+
+    `on_connect` and event handlers are blocking: the client waits for what they return. The rest runs after the
+    service got its acknowledgement, in order per connection; what it raises is logged.
+    """
+
+    name: ClassVar[str]
+    """The hub's name in the service, compared without case."""
+
+    _handlers: ClassVar[dict[str, str]] = {}
+
+    def __init_subclass__(cls) -> None:
+        handlers: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            for attribute, member in vars(base).items():
+                for event in getattr(member, _EVENT_NAMES, ()):
+                    handlers[event] = attribute
+        cls._handlers = handlers
+
+    async def on_connect(self, event: ConnectEvent) -> ConnectResponse | None:
+        """Raise `Rejected` to refuse the client. `None` keeps what its token says."""
+
+    async def on_connected(self, event: ConnectedEvent) -> None: ...
+
+    async def on_disconnected(self, event: DisconnectedEvent) -> None: ...
+
+    async def on_group_joined(self, event: GroupJoinedEvent) -> None: ...
+
+    async def on_group_left(self, event: GroupLeftEvent) -> None: ...
+
+    async def on_user_event(self, event: UserEvent) -> Answer:
+        """Calls the method marked with `on_event`. Override it to take every event yourself."""
+        attribute = self._handlers.get(event.name.lower()) or self._handlers.get(EVERY_EVENT)
+        if attribute is None:
+            return None
+        handler: EventHandler = getattr(self, attribute)
+        return await handler(event)

@@ -1,0 +1,96 @@
+"""What hub code may ask of the Web PubSub service.
+
+A `Publisher` belongs to one hub. A group or user nobody is in is no error: the service accepts and drops. Every call
+raises `ServiceError` where the service refuses or does not answer, and `ValueError` for a message JSON cannot hold.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Literal, Protocol
+
+from app.models.payloads import Message
+
+Permission = Literal["sendToGroup", "joinLeaveGroup"]
+
+
+class Publisher(Protocol):
+    """`ttl_seconds` (0 to 300) drops what could not be delivered in time; `filter` is OData over the receivers.
+
+    `excluded` lists connection ids that get nothing.
+    """
+
+    async def send_to_all(
+        self,
+        message: Message,
+        *,
+        excluded: Collection[str] = (),
+        filter: str | None = None,  # noqa: A002 - the service's own word
+        ttl_seconds: int | None = None,
+    ) -> None: ...
+
+    async def send_to_group(
+        self,
+        group: str,
+        message: Message,
+        *,
+        excluded: Collection[str] = (),
+        filter: str | None = None,  # noqa: A002
+        ttl_seconds: int | None = None,
+    ) -> None: ...
+
+    async def send_to_user(
+        self,
+        user_id: str,
+        message: Message,
+        *,
+        filter: str | None = None,  # noqa: A002
+        ttl_seconds: int | None = None,
+    ) -> None:
+        """Reaches every connection of the user."""
+
+    async def send_to_connection(
+        self, connection_id: str, message: Message, *, ttl_seconds: int | None = None
+    ) -> None: ...
+
+    async def add_connection_to_group(self, group: str, connection_id: str) -> None:
+        """Raises `ServiceError` with status 404 where the connection is gone."""
+
+    async def remove_connection_from_group(self, group: str, connection_id: str) -> None: ...
+
+    async def remove_connection_from_all_groups(self, connection_id: str) -> None: ...
+
+    async def add_user_to_group(self, group: str, user_id: str) -> None: ...
+
+    async def remove_user_from_group(self, group: str, user_id: str) -> None: ...
+
+    async def remove_user_from_all_groups(self, user_id: str) -> None: ...
+
+    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+        """Every connection that matches `filter`; an empty filter means the whole hub."""
+
+    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None: ...  # noqa: A002
+
+    async def grant_permission(self, permission: Permission, connection_id: str, group: str) -> None: ...
+
+    async def revoke_permission(self, permission: Permission, connection_id: str, group: str) -> None: ...
+
+    async def has_permission(self, permission: Permission, connection_id: str, group: str) -> bool: ...
+
+    async def close_connection(self, connection_id: str, *, reason: str | None = None) -> None: ...
+
+    async def close_all_connections(self, *, excluded: Collection[str] = (), reason: str | None = None) -> None: ...
+
+    async def close_group_connections(
+        self, group: str, *, excluded: Collection[str] = (), reason: str | None = None
+    ) -> None: ...
+
+    async def close_user_connections(
+        self, user_id: str, *, excluded: Collection[str] = (), reason: str | None = None
+    ) -> None: ...
+
+    async def connection_exists(self, connection_id: str) -> bool: ...
+
+    async def group_exists(self, group: str) -> bool:
+        """Whether the group has a member."""
+
+    async def user_exists(self, user_id: str) -> bool:
+        """Whether the user has a connection."""

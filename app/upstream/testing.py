@@ -1,0 +1,257 @@
+"""Test a hub without HTTP: a client that plays the service, and a publisher that remembers.
+
+hub = ChatHub(publisher := RecordingPublisher(), Environment())
+client = HubClient(hub)
+await client.connect(user_id="mia")
+await client.send("message", "hi")
+assert publisher.sent[-1].value == {"from": "mia", "message": "hi"}
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from app.models.events import (
+    ConnectedEvent,
+    ConnectEvent,
+    ConnectionContext,
+    DisconnectedEvent,
+    Event,
+    GroupJoinedEvent,
+    GroupLeftEvent,
+    UserEvent,
+)
+from app.models.payloads import JsonData, Message, Payload, as_payload
+from app.upstream.connection_state import ConnectionState
+from app.upstream.dispatch import dispatch
+from app.upstream.errors import Rejected
+from app.upstream.hub import Hub
+from app.upstream.reply import Reply
+from app.upstream.service import Permission
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One send. `target` is the group, user or connection; `None` for everybody."""
+
+    verb: str
+    target: str | None
+    payload: Payload
+    excluded: tuple[str, ...] = ()
+    filter: str | None = None
+    ttl_seconds: int | None = None
+
+    @property
+    def value(self) -> JsonValue | bytes:
+        """The JSON value, the text or the bytes."""
+        if isinstance(self.payload, JsonData):
+            return self.payload.value
+        body = self.payload.body
+        return body.decode() if self.payload.content_type.startswith("text/") else body
+
+
+@dataclass(frozen=True)
+class Call:
+    """Any other call, by the verb of the `Publisher` and its arguments."""
+
+    verb: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass
+class RecordingPublisher:
+    """A `Publisher` that sends nothing. `existing` answers the questions, `granted` the permission one."""
+
+    sent: list[Sent] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    existing: set[str] = field(default_factory=set)
+    granted: set[tuple[str, str, str]] = field(default_factory=set)
+
+    async def send_to_all(
+        self,
+        message: Message,
+        *,
+        excluded: Collection[str] = (),
+        filter: str | None = None,  # noqa: A002
+        ttl_seconds: int | None = None,
+    ) -> None:
+        self.sent.append(Sent("send_to_all", None, as_payload(message), tuple(excluded), filter, ttl_seconds))
+
+    async def send_to_group(
+        self,
+        group: str,
+        message: Message,
+        *,
+        excluded: Collection[str] = (),
+        filter: str | None = None,  # noqa: A002
+        ttl_seconds: int | None = None,
+    ) -> None:
+        self.sent.append(Sent("send_to_group", group, as_payload(message), tuple(excluded), filter, ttl_seconds))
+
+    async def send_to_user(
+        self,
+        user_id: str,
+        message: Message,
+        *,
+        filter: str | None = None,  # noqa: A002
+        ttl_seconds: int | None = None,
+    ) -> None:
+        self.sent.append(Sent("send_to_user", user_id, as_payload(message), (), filter, ttl_seconds))
+
+    async def send_to_connection(self, connection_id: str, message: Message, *, ttl_seconds: int | None = None) -> None:
+        payload = as_payload(message)
+        self.sent.append(Sent("send_to_connection", connection_id, payload, (), None, ttl_seconds))
+
+    async def add_connection_to_group(self, group: str, connection_id: str) -> None:
+        self._call("add_connection_to_group", group=group, connection_id=connection_id)
+
+    async def remove_connection_from_group(self, group: str, connection_id: str) -> None:
+        self._call("remove_connection_from_group", group=group, connection_id=connection_id)
+
+    async def remove_connection_from_all_groups(self, connection_id: str) -> None:
+        self._call("remove_connection_from_all_groups", connection_id=connection_id)
+
+    async def add_user_to_group(self, group: str, user_id: str) -> None:
+        self._call("add_user_to_group", group=group, user_id=user_id)
+
+    async def remove_user_from_group(self, group: str, user_id: str) -> None:
+        self._call("remove_user_from_group", group=group, user_id=user_id)
+
+    async def remove_user_from_all_groups(self, user_id: str) -> None:
+        self._call("remove_user_from_all_groups", user_id=user_id)
+
+    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+        self._call("add_connections_to_groups", groups=tuple(groups), filter=filter)
+
+    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+        self._call("remove_connections_from_groups", groups=tuple(groups), filter=filter)
+
+    async def grant_permission(self, permission: Permission, connection_id: str, group: str) -> None:
+        self.granted.add((permission, connection_id, group))
+        self._call("grant_permission", permission=permission, connection_id=connection_id, group=group)
+
+    async def revoke_permission(self, permission: Permission, connection_id: str, group: str) -> None:
+        self.granted.discard((permission, connection_id, group))
+        self._call("revoke_permission", permission=permission, connection_id=connection_id, group=group)
+
+    async def has_permission(self, permission: Permission, connection_id: str, group: str) -> bool:
+        return (permission, connection_id, group) in self.granted
+
+    async def close_connection(self, connection_id: str, *, reason: str | None = None) -> None:
+        self._call("close_connection", connection_id=connection_id, reason=reason)
+
+    async def close_all_connections(self, *, excluded: Collection[str] = (), reason: str | None = None) -> None:
+        self._call("close_all_connections", excluded=tuple(excluded), reason=reason)
+
+    async def close_group_connections(
+        self, group: str, *, excluded: Collection[str] = (), reason: str | None = None
+    ) -> None:
+        self._call("close_group_connections", group=group, excluded=tuple(excluded), reason=reason)
+
+    async def close_user_connections(
+        self, user_id: str, *, excluded: Collection[str] = (), reason: str | None = None
+    ) -> None:
+        self._call("close_user_connections", user_id=user_id, excluded=tuple(excluded), reason=reason)
+
+    async def connection_exists(self, connection_id: str) -> bool:
+        return connection_id in self.existing
+
+    async def group_exists(self, group: str) -> bool:
+        return group in self.existing
+
+    async def user_exists(self, user_id: str) -> bool:
+        return user_id in self.existing
+
+    def _call(self, verb: str, **arguments: Any) -> None:
+        self.calls.append(Call(verb, arguments))
+
+
+class HubClient:
+    """One connection of a hub under test. State that an answer sets comes with the next event, as in the service.
+
+    Unblocking events run at once here, and what they raise reaches the test.
+    """
+
+    def __init__(self, hub: Hub, *, connection_id: str = "conn-1", subprotocol: str | None = None) -> None:
+        self._hub = hub
+        self._connection_id = connection_id
+        self._subprotocol = subprotocol
+        self._state: dict[str, JsonValue] = {}
+        self._next_id = 0
+        self.user_id: str | None = None
+
+    @property
+    def state(self) -> Mapping[str, JsonValue]:
+        """The connection state as the service holds it now."""
+        return self._state
+
+    async def connect(
+        self,
+        *,
+        user_id: str | None = None,
+        query: Mapping[str, str] | None = None,
+        claims: Mapping[str, list[str]] | None = None,
+        headers: Mapping[str, list[str]] | None = None,
+        subprotocols: Sequence[str] = (),
+    ) -> Reply:
+        """Knocks. `user_id` is the one of the token. Afterwards `self.user_id` is who the hub says it is.
+
+        Raises `Rejected` where the hub refuses.
+        """
+        self.user_id = user_id
+        reply = await self._deliver(
+            ConnectEvent(
+                context=self._context("sys", "connect"),
+                claims=dict(claims or {}),
+                query={name: [value] for name, value in (query or {}).items()},
+                headers=dict(headers or {}),
+                subprotocols=list(subprotocols),
+            )
+        )
+        if reply.body:
+            self.user_id = from_json(reply.body).get("userId", user_id)
+        return reply
+
+    async def send(self, event_name: str, data: Message, *, metadata: Mapping[str, str] | None = None) -> Reply:
+        """A user event; the reply is what this client would get. Raises `Rejected` where the hub refuses."""
+        context = self._context("user", event_name)
+        return await self._deliver(UserEvent(context=context, data=as_payload(data), metadata=dict(metadata or {})))
+
+    async def connected(self) -> None:
+        await self._deliver(ConnectedEvent(context=self._context("sys", "connected")))
+
+    async def disconnected(self, reason: str | None = None) -> None:
+        await self._deliver(DisconnectedEvent(context=self._context("sys", "disconnected"), reason=reason))
+
+    async def joined(self, group: str) -> None:
+        await self._deliver(GroupJoinedEvent(context=self._context("gp", "joined"), group=group))
+
+    async def left(self, group: str) -> None:
+        await self._deliver(GroupLeftEvent(context=self._context("gp", "left"), group=group))
+
+    def _context(self, family: str, event_name: str) -> ConnectionContext:
+        event_id, self._next_id = str(self._next_id), self._next_id + 1
+        return ConnectionContext(
+            origin="localhost",
+            hub=self._hub.name,
+            connection_id=self._connection_id,
+            type=f"azure.webpubsub.{family}.{event_name}",
+            event_name=event_name,
+            event_id=event_id,
+            user_id=self.user_id,
+            subprotocol=self._subprotocol,
+            state=ConnectionState(dict(self._state)),
+        )
+
+    async def _deliver(self, event: Event) -> Reply:
+        reply, followup = await dispatch(self._hub, event)
+        if followup is not None:
+            await followup()
+        if reply.status >= 400:
+            raise Rejected(reply.body.decode(), status=reply.status)
+        if event.state.header() is not None:
+            self._state = dict(event.state)
+        return reply

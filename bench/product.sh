@@ -1,0 +1,16 @@
+#!/bin/sh
+# Serves bench/hub.py in the foreground for a load generator.
+# Reads PORT, WPS_CONNECTION_STRING and FANOUT (none, or sdk: every message is sent to all once).
+#
+# Generators replay a fixed set of requests, so an event comes again with the ce-id it had before. The idempotency
+# window stays on the path and is kept too short to answer for the hub.
+set -eu
+here=$(cd "$(dirname "$0")/.." && pwd)
+cd "$here"
+export PYTHONPATH="$here"
+export WEBPUBSUB_CONNECTION_STRING="$WPS_CONNECTION_STRING"
+export WEBPUBSUB_ALLOWED_ORIGINS="${BENCH_ORIGIN:-x.webpubsub.azure.com}"
+export HUBS=bench.hub:BenchHub
+export IDEMPOTENCY_SECONDS=0.001
+export LOG_FORMAT=json
+exec "${PYTHON:-.venv/bin/python}" -m uvicorn app.main:app --host 127.0.0.1 --port "$PORT" --no-access-log --log-level warning
