@@ -1,11 +1,13 @@
 """The hot paths, answered before the framework's routing.
 
-FastAPI's exception, exit-stack and routing layers cost more than all of a webhook's work. These endpoints need none of
-them: they take a scope and answer bytes. Their contract is declared in `app.openapi`.
+FastAPI's middleware, exit-stack and routing layers cost more than all of a webhook's work. These endpoints need none
+of them: they take a scope and answer bytes, and they never raise. Their contract is declared in `app.openapi`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+
+from fastapi import FastAPI
 
 from app.upstream.errors import BodyTooLarge
 from app.upstream.reply import Reply
@@ -21,11 +23,11 @@ class ClientGone(Exception):
     """The caller hung up before its request was complete."""
 
 
-class DirectRoutes:
-    """ASGI middleware: the first segment of the path picks an endpoint, everything else passes on."""
+class DirectFastAPI(FastAPI):
+    """FastAPI with endpoints in front of it: the first segment of the path picks one, everything else passes on."""
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, ASGIApp]) -> None:
-        self._app = app
+    def __init__(self, endpoints: Mapping[str, ASGIApp], **options: Any) -> None:
+        super().__init__(**options)
         self._endpoints = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +36,7 @@ class DirectRoutes:
             if endpoint is not None:
                 await endpoint(scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+        await super().__call__(scope, receive, send)
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

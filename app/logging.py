@@ -1,66 +1,70 @@
 """Structured logs: one event, named fields, never a token, key, body or access URL."""
 
-import io
+import atexit
 import logging
 import sys
+from collections.abc import MutableMapping
+from time import time
 from typing import Any
 
 import structlog
 from pydantic_core import to_json
 
+from app.jsonlog import LineSink, json_logger, timestamp
+
+# The SDK and the HTTP clients describe every request at info; those lines hold URLs and say nothing new.
+CHATTY = ("azure", "aiohttp.access", "uvicorn.access")
+_LEVELS = logging.getLevelNamesMapping()
+
 
 def configure_logging(level: str = "info", output: str = "auto") -> None:
     """Sets up structlog and sends the standard library's records the same way. `output`: json, console or auto."""
     console = output == "console" or (output == "auto" and sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    threshold = logging.getLevelNamesMapping()[level.upper()]
-    render: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    factory: Any = structlog.PrintLoggerFactory(sys.stderr)
-    if not console:
-        render = [structlog.processors.format_exc_info, _json_line]
-        factory = structlog.BytesLoggerFactory(_stderr_bytes())
-    structlog.configure(
-        processors=[*shared, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=factory,
-        cache_logger_on_first_use=True,
-    )
-    _adopt_standard_library(shared, console=console, threshold=threshold)
+    threshold = _LEVELS[level.upper()]
+    if console:
+        structlog.configure(
+            processors=[structlog.processors.add_log_level, _stamp, _console_renderer()],
+            wrapper_class=structlog.make_filtering_bound_logger(threshold),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
+    else:
+        sink = LineSink(sys.stderr.buffer)
+        atexit.register(sink.flush)
+        below = [name for name in ("debug", "info", "warning") if _LEVELS[name.upper()] < threshold]
+        structlog.configure(
+            wrapper_class=json_logger(below), logger_factory=lambda *_: sink, cache_logger_on_first_use=True
+        )
+    _adopt_standard_library(threshold, console=console)
 
 
-def _stderr_bytes() -> Any:
-    return getattr(sys.stderr, "buffer", None) or io.BufferedWriter(io.FileIO(2, "wb", closefd=False))
+def _console_renderer() -> Any:
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
-def _json_line(_logger: Any, _method: str, fields: dict[str, Any]) -> bytes:
-    """A line per event; control characters are escaped, so no value can forge a second line."""
-    return to_json(fields, fallback=repr)
+def _stamp(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    fields["timestamp"] = timestamp(time())
+    return fields
 
 
-def _adopt_standard_library(shared: list[Any], *, console: bool, threshold: int) -> None:
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _json_text
+def _json_text(logger: Any, method: str, fields: MutableMapping[str, Any]) -> str:
+    return to_json(structlog.processors.format_exc_info(logger, method, fields), fallback=repr).decode()
+
+
+def _adopt_standard_library(threshold: int, *, console: bool) -> None:
+    renderer = _console_renderer() if console else _json_text
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[structlog.stdlib.add_log_level, _stamp, structlog.stdlib.add_logger_name],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
-    # The SDK and the HTTP client describe every request at info; those lines hold URLs and say nothing new.
-    for name in ("azure", "aiohttp.access", "uvicorn.access"):
+    for name in CHATTY:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers[:] = []
         logger.propagate = True
-
-
-def _json_text(logger: Any, method: str, fields: dict[str, Any]) -> str:
-    return _json_line(logger, method, dict(structlog.processors.format_exc_info(logger, method, fields))).decode()

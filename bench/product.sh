@@ -13,4 +13,4 @@ export WEBPUBSUB_ALLOWED_ORIGINS="${BENCH_ORIGIN:-x.webpubsub.azure.com}"
 export HUBS=bench.hub:BenchHub
 export IDEMPOTENCY_SECONDS=0.001
 export LOG_FORMAT=json
-exec "${PYTHON:-.venv/bin/python}" -m uvicorn app.main:app --host 127.0.0.1 --port "$PORT" --no-access-log --log-level warning
+exec "${PYTHON:-.venv/bin/python}" -m uvicorn app.main:app --host 127.0.0.1 --port "$PORT" --no-access-log --no-server-header --log-level warning

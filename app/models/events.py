@@ -1,8 +1,8 @@
 """The closed union of events Azure Web PubSub delivers (spec/upstream.md 2-6)."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from app.models.mqtt import MqttConnectProperties, MqttDisconnectProperties
 from app.models.payloads import JsonData, Payload, TextData
@@ -11,29 +11,27 @@ from app.upstream.connection_state import ConnectionState
 
 
 def _header(name: str, description: str, **rules: Any) -> Any:
-    """A field that is read from the header `name`, case-insensitively."""
-    return Field(validation_alias=AliasChoices(name.lower(), name), title=name, description=description, **rules)
+    """A field that is read from the header `name`."""
+    return Field(title=name, description=description, **rules)
 
 
 class ConnectionContext(WireModel):
     """The attributes every event carries in its headers (spec/upstream.md 2.2)."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, alias_generator=None)
 
     origin: str = _header("WebHook-Request-Origin", "Host of the calling service, or a list of hosts", min_length=1)
+    awps_version: str = _header("ce-awpsversion", "Event contract version, `1.0`", min_length=1)
+    type: str = _header("ce-type", "`azure.webpubsub.{sys,user,gp}.*`", min_length=1)
+    event_name: str = _header("ce-eventName", "Event name without the prefix of `ce-type`", min_length=1)
     hub: str = _header("ce-hub", "Hub name", min_length=1, max_length=128)
     connection_id: str = _header(
         "ce-connectionId", "Connection id; for MQTT the client id", min_length=1, max_length=1024, pattern=r"\S"
     )
-    type: str = _header(
-        "ce-type", "`azure.webpubsub.sys.*`, `azure.webpubsub.user.*` or `azure.webpubsub.gp.*`", min_length=1
-    )
-    event_name: str = _header("ce-eventName", "Event name without the prefix of `ce-type`", min_length=1)
     event_id: str | None = _header("ce-id", "Counts up per connection; the same on a redelivery", default=None)
     user_id: str | None = _header("ce-userId", "User id, UTF-8", default=None, max_length=1024)
     subprotocol: str | None = _header("ce-subprotocol", "Negotiated subprotocol", default=None)
     spec_version: str | None = _header("ce-specversion", "CloudEvents version, `1.0`", default=None)
-    awps_version: str | None = _header("ce-awpsversion", "Event contract version, `1.0`", default=None)
     source: str | None = _header("ce-source", "`/hubs/{hub}/client/{connectionId}`", default=None)
     time: str | None = _header("ce-time", "When the event was sent, UTC", default=None)
     physical_connection_id: str | None = _header(
@@ -41,9 +39,7 @@ class ConnectionContext(WireModel):
     )
     session_id: str | None = _header("ce-sessionId", "MQTT: the session; absent on connect", default=None)
     request_id: str | None = _header("x-ms-client-request-id", "Correlation id of the service", default=None)
-    cookie: str | None = _header(
-        "Cookie", "Cookies set by earlier answers for this connection", default=None, repr=False
-    )
+    cookie: str | None = _header("Cookie", "Cookies that earlier answers set", default=None, repr=False)
     state: Annotated[ConnectionState, BeforeValidator(ConnectionState.from_header)] = _header(
         "ce-connectionState",
         "What earlier answers stored for this connection",
@@ -57,10 +53,21 @@ class ConnectionContext(WireModel):
         return self.physical_connection_id is not None
 
 
-class _Event(WireModel):
-    """What every event offers. The headers are in `context`; the shortcuts are for reading."""
+class EventBase(WireModel):
+    """The members are those of the body; the headers are in `context`. The shortcuts are for reading."""
 
-    context: ConnectionContext
+    # Beside the fields, not among them: no member of a body can pass for a header.
+    __slots__ = ("context",)
+
+    if TYPE_CHECKING:
+
+        @property
+        def context(self) -> ConnectionContext: ...
+
+    def within(self, context: ConnectionContext) -> Self:
+        """The same event, with the headers it came in. Every event gets its context once, where it is made."""
+        object.__setattr__(self, "context", context)
+        return self
 
     @property
     def hub(self) -> str:
@@ -87,14 +94,7 @@ class _Event(WireModel):
         return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}
 
 
-def _nulls_are_empty(members: Any) -> Any:
-    """Older services send null where newer ones send nothing (spec/upstream.md 4.1)."""
-    if not isinstance(members, dict):
-        return members
-    return {name: [] if values is None else values for name, values in members.items()}
-
-
-Multi = Annotated[dict[str, list[str]], BeforeValidator(_nulls_are_empty)]
+Multi = dict[str, list[str]]
 
 
 class ClientCertificate(WireModel):
@@ -107,16 +107,16 @@ class ClientCertificate(WireModel):
         return self.thumbprint.replace(":", "").replace(" ", "").upper()
 
 
-class ConnectEvent(_Event):
+class ConnectEvent(EventBase):
     """A client knocks. Blocking: its socket opens, or not, with the answer (spec/upstream.md 4)."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    claims: Multi = Field(default={}, description="Token claims; every value is a list")
-    query: Multi = Field(default={}, description="Query of the client's URL")
-    headers: Multi = Field(default={}, description="Headers of the client's handshake, cookies included")
-    subprotocols: list[str] = Field(default=[], description="What the client offered, in its order")
-    client_certificates: list[ClientCertificate] = Field(default=[])
+    claims: Multi = Field(default_factory=dict, description="Token claims; every value is a list")
+    query: Multi = Field(default_factory=dict, description="Query of the client's URL")
+    headers: Multi = Field(default_factory=dict, description="Headers of the client's handshake, cookies included")
+    subprotocols: list[str] = Field(default_factory=list, description="What the client offered, in its order")
+    client_certificates: list[ClientCertificate] = Field(default_factory=list)
 
     def query_value(self, name: str) -> str | None:
         """The first value of the query parameter `name`, or `None`."""
@@ -133,7 +133,7 @@ class MqttConnectEvent(ConnectEvent):
     mqtt: MqttConnectProperties
 
 
-class ConnectedEvent(_Event):
+class ConnectedEvent(EventBase):
     """The socket is open. Acknowledged before it is handled; may overtake or follow the first user event."""
 
 
@@ -141,7 +141,7 @@ class MqttConnectedEvent(ConnectedEvent):
     """A new MQTT session began."""
 
 
-class DisconnectedEvent(_Event):
+class DisconnectedEvent(EventBase):
     """The connection is over for good; reliable clients are past recovery. It may never come."""
 
     reason: str | None = None
@@ -153,11 +153,11 @@ class MqttDisconnectedEvent(DisconnectedEvent):
     mqtt: MqttDisconnectProperties = MqttDisconnectProperties()
 
 
-class UserEvent(_Event):
+class UserEvent(EventBase):
     """What a client sent. Blocking: the answer goes back to this client only (spec/upstream.md 5.3)."""
 
     data: Payload
-    metadata: dict[str, str] = Field(default={}, description="`x-webpubsub-metadata-*`, keys in lower case")
+    metadata: dict[str, str] = Field(default_factory=dict, description="`x-webpubsub-metadata-*`, keys in lower case")
 
     @property
     def name(self) -> str:
@@ -179,16 +179,16 @@ class UserEvent(_Event):
 class MqttUserEvent(UserEvent):
     """A PUBLISH to `$webpubsub/server/events/{name}`; metadata-like user properties come as headers."""
 
-    user_properties: list[tuple[str, str]] = Field(default=[], description="`mqtt-*` headers, prefix removed")
+    user_properties: list[tuple[str, str]] = Field(default_factory=list, description="`mqtt-*` headers, prefix removed")
 
 
-class GroupJoinedEvent(_Event):
+class GroupJoinedEvent(EventBase):
     """A connection joined a group (preview)."""
 
     group: str = Field(min_length=1)
 
 
-class GroupLeftEvent(_Event):
+class GroupLeftEvent(EventBase):
     """A connection left a group (preview)."""
 
     group: str = Field(min_length=1)

@@ -87,9 +87,9 @@ def as_payload(message: Message) -> Payload:
         case TextData() | JsonData() | BinaryData() | ProtobufData():
             return message
         case str():
-            return TextData.model_construct(text=message)
+            return TextData(text=message)
         case bytes():
-            return BinaryData.model_construct(data=message)
+            return BinaryData(data=message)
         case _:
             raw = to_json(message, inf_nan_mode="constants")
             return JsonData.model_construct(value=parse_json(raw), raw=raw)

@@ -20,7 +20,7 @@ class ConnectResponse(WireModel):
     subprotocol: str | None = Field(default=None, description="One of those the client offered")
     mqtt: MqttConnectAnswer | None = Field(default=None, description="User properties for the CONNACK")
     cookies: dict[str, str] = Field(
-        default={}, exclude=True, description="Sent back with later events of this connection"
+        default_factory=dict, exclude=True, description="Sent back with later events of this connection"
     )
 
 
@@ -28,6 +28,6 @@ class UserEventResponse(WireModel):
     """Answers the client that sent the event, and only that client."""
 
     data: Message = Field(default=None, description="`None` sends nothing; `JsonData(value=None)` sends a null")
-    metadata: dict[str, str] = Field(default={}, description="Message metadata; ASCII values")
-    user_properties: list[tuple[str, str]] = Field(default=[], description="MQTT 5.0 user properties")
-    cookies: dict[str, str] = Field(default={}, description="Sent back with later events of this connection")
+    metadata: dict[str, str] = Field(default_factory=dict, description="Message metadata; ASCII values")
+    user_properties: list[tuple[str, str]] = Field(default_factory=list, description="MQTT 5.0 user properties")
+    cookies: dict[str, str] = Field(default_factory=dict, description="Sent back with later events of this connection")

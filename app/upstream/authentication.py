@@ -25,17 +25,17 @@ class Authentication:
         self._allow_unverified = allow_unverified
 
     async def check(
-        self, *, origin: str, connection_id: bytes, signature: bytes | None, authorization: str | None
+        self, *, origin: str, connection_id: bytes, signature: bytes | None, authorization: bytes | None
     ) -> None:
         """Raises `NotAuthentic` or `WrongCaller`. Header values are as received."""
         if self._bearer is not None:
             await self._check_bearer(self._bearer, authorization)
             if signature and self.origins.keys(origin):
-                self._check_signature(origin, connection_id, signature)
+                self.check_signature(origin, connection_id, signature)
         elif not self._allow_unverified:
-            self._check_signature(origin, connection_id, signature)
+            self.check_signature(origin, connection_id, signature)
 
-    def _check_signature(self, origin: str, connection_id: bytes, signature: bytes | None) -> None:
+    def check_signature(self, origin: str, connection_id: bytes, signature: bytes | None) -> None:
         keys = self.origins.keys(origin)
         if keys is None:
             raise NotAuthentic(
@@ -55,8 +55,8 @@ class Authentication:
                 "both keys"
             )
 
-    async def _check_bearer(self, verifier: BearerVerifier, authorization: str | None) -> None:
-        scheme, _, token = (authorization or "").partition(" ")
+    async def _check_bearer(self, verifier: BearerVerifier, authorization: bytes | None) -> None:
+        scheme, _, token = (authorization or b"").decode("latin-1").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise NotAuthentic(
                 "Authorization carries no bearer token; turn on managed identity for the event handler",

@@ -3,12 +3,11 @@
 Binary content mode only: attributes are `ce-*` headers, the body is the data.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic import ValidationError
 
 from app.models.events import (
     ConnectedEvent,
@@ -16,6 +15,7 @@ from app.models.events import (
     ConnectionContext,
     DisconnectedEvent,
     Event,
+    EventBase,
     GroupJoinedEvent,
     GroupLeftEvent,
     MqttConnectedEvent,
@@ -24,31 +24,51 @@ from app.models.events import (
     MqttUserEvent,
     UserEvent,
 )
-from app.models.payloads import BINARY, JSON, PROTOBUF, TEXT, BinaryData, JsonData, Payload, ProtobufData, TextData
+from app.models.payloads import (
+    BINARY,
+    JSON,
+    PROTOBUF,
+    TEXT,
+    BinaryData,
+    JsonData,
+    Payload,
+    ProtobufData,
+    TextData,
+    parse_json,
+)
 from app.upstream.errors import MalformedEvent, NotFound, UnsupportedMedia
 
 SYSTEM = "azure.webpubsub.sys."
 USER = "azure.webpubsub.user."
 GROUP_PRESENCE = "azure.webpubsub.gp."
 ANY_SERVICE_TYPE = "azure.webpubsub."
-METADATA = "x-webpubsub-metadata-"
-MQTT_PROPERTY = "mqtt-"
-STRUCTURED_MODE = "application/cloudevents"
+METADATA = b"x-webpubsub-metadata-"
+MQTT_PROPERTY = b"mqtt-"
+STRUCTURED_MODE = b"application/cloudevents"
 
+_CONTEXT_FIELDS: Mapping[bytes, str] = {
+    str(field.title).lower().encode(): name for name, field in ConnectionContext.model_fields.items()
+}
+_HEADER_NAMES: Mapping[str, str] = {name: str(field.title) for name, field in ConnectionContext.model_fields.items()}
 _IDENTITY = frozenset({b"ce-connectionid", b"ce-hub", b"ce-type", b"ce-eventname", b"ce-connectionstate"})
 _LISTS = frozenset({b"ce-signature", b"webhook-request-origin"})
 
-Headers = dict[str, str]
-_EventModel = TypeVar("_EventModel", bound=BaseModel)
+_USUAL_HEADERS = frozenset(_CONTEXT_FIELDS) | {
+    b"accept", b"accept-encoding", b"authorization", b"ce-signature", b"connection", b"content-length",
+    b"content-type", b"host", b"traceparent", b"tracestate", b"user-agent",
+}  # fmt: skip
+
+Lines = Sequence[tuple[bytes, bytes]]
+Headers = dict[bytes, bytes]
+_EventModel = TypeVar("_EventModel", bound=EventBase)
 
 
-def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def read_headers(lines: Lines) -> Headers:
     """The header lines as a dictionary; the first of repeated lines wins, lists are joined.
 
     Names must be lower case, as ASGI has them. Raises `MalformedEvent` where an identity header is repeated: two
     readers of one request must not see two connections.
     """
-    lines = lines if isinstance(lines, list) else list(lines)
     headers = dict(lines)
     if len(headers) == len(lines):
         return headers
@@ -63,29 +83,37 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return headers
 
 
-def decode_headers(headers: Mapping[bytes, bytes]) -> Headers:
-    """Header text. The user id is UTF-8 on the wire although HTTP libraries assume latin-1."""
-    decoded = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
-    user_id = headers.get(b"ce-userid")
-    if user_id is not None and not user_id.isascii():
-        with suppress(UnicodeDecodeError):  # an intermediary may have spoken latin-1 after all
-            decoded["ce-userid"] = user_id.decode()
-    return decoded
-
-
 def decode_context(headers: Headers, *, strict: bool = False) -> ConnectionContext:
     """The attributes of an event. Raises `MalformedEvent`, naming the header that is missing or wrong."""
+    fields = _CONTEXT_FIELDS
+    # pydantic reads bytes as UTF-8, which is what the service writes; HTTP libraries would assume latin-1.
+    attributes = {fields[name]: value for name, value in headers.items() if name in fields}
     try:
-        context = ConnectionContext.model_validate(headers)
+        context = ConnectionContext.model_validate(attributes)
     except ValidationError as error:
-        raise MalformedEvent(_first_problem(error, "header ")) from None
-    if not context.awps_version:
-        raise MalformedEvent("header ce-awpsversion is required")
+        context = _decode_latin(attributes, error)
     if context.spec_version is not None and context.spec_version != "1.0":
         raise MalformedEvent("header ce-specversion must be 1.0")
     if strict:
         _check_strictly(context)
     return context
+
+
+def _decode_latin(attributes: Mapping[str, bytes], error: ValidationError) -> ConnectionContext:
+    """The second look at headers that are not what they should be: an intermediary may have spoken latin-1."""
+    if all(value.isascii() for value in attributes.values()):
+        raise MalformedEvent(_first_problem(error, "header", _HEADER_NAMES)) from None
+    try:
+        return ConnectionContext.model_validate({name: _text(value) for name, value in attributes.items()})
+    except ValidationError as second:
+        raise MalformedEvent(_first_problem(second, "header", _HEADER_NAMES)) from None
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _check_strictly(context: ConnectionContext) -> None:
@@ -97,59 +125,60 @@ def _check_strictly(context: ConnectionContext) -> None:
         raise MalformedEvent("header ce-id must be a decimal integer")
 
 
-def is_user_event(context: ConnectionContext) -> bool:
-    return context.type.startswith(USER)
+class Kind(NamedTuple):
+    """What an event is, as far as its headers tell. `media` is `None` where the body is JSON by definition."""
+
+    media: str
+    decode: "Decoder"
 
 
-def check_type(context: ConnectionContext) -> None:
-    """Raises `MalformedEvent` for what no service sends and `NotFound` for what a newer one might."""
-    for family in (USER, SYSTEM, GROUP_PRESENCE):
-        if context.type.startswith(family):
-            name = context.type[len(family) :]
-            break
-    else:
-        if context.type.startswith(ANY_SERVICE_TYPE):
-            raise NotFound("this event type is not known here")
+@lru_cache(maxsize=1024)
+def kind_of(event_type: str, event_name: str, content_type: bytes, is_mqtt: bool) -> Kind:  # noqa: FBT001
+    """Which event this is and how its body is read; a service sends few kinds and many of each.
+
+    Raises `MalformedEvent` for what no service sends, `NotFound` for what a newer one might, `UnsupportedMedia`
+    where a user event has a content type no client can have sent. MQTT may carry any, or none.
+    """
+    family = next((prefix for prefix in (USER, SYSTEM, GROUP_PRESENCE) if event_type.startswith(prefix)), None)
+    if family is None and event_type.startswith(ANY_SERVICE_TYPE):
+        raise NotFound("this event type is not known here")
+    if family is None:
         raise MalformedEvent("ce-type is not an Azure Web PubSub event")
+    name = event_type.removeprefix(family)
     if not name:
         raise MalformedEvent("ce-type names no event")
-    if name.lower() != context.event_name.lower():
+    if name.lower() != event_name.lower():
         raise MalformedEvent("ce-type and ce-eventName contradict each other")
-    if family != USER and context.type not in _DECODERS:
-        raise NotFound("this event type is not known here")
-
-
-def media_type(context: ConnectionContext, content_type: str | None) -> str:
-    """The bare media type of the body, in lower case.
-
-    Raises `UnsupportedMedia` where a user event has one no client can have sent. MQTT may carry any, or none.
-    """
-    bare = (content_type or "").partition(";")[0].strip().lower()
-    if not is_user_event(context):
-        return JSON
-    if context.is_mqtt:
-        return bare or BINARY
+    if family != USER:
+        if event_type not in _DECODERS:
+            raise NotFound("this event type is not known here")
+        return Kind(JSON, _DECODERS[event_type])
+    bare = content_type.partition(b";")[0].strip().lower().decode("latin-1")
+    if is_mqtt:
+        return Kind(bare or BINARY, _decode_mqtt_user_event)
     if bare not in (TEXT, JSON, BINARY, PROTOBUF):
         raise UnsupportedMedia(f"a user event needs a content type of {TEXT}, {JSON}, {BINARY} or {PROTOBUF}")
-    return bare
+    return Kind(bare, _decode_user_event)
 
 
-def decode_event(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> Event:
-    """The event. Raises `MalformedEvent` where the body does not fit; `check_type` has passed before."""
-    if is_user_event(context):
-        return _decode_user_event(context, media, headers, body)
-    return _DECODERS[context.type](context, body)
+def _prefixed(headers: Headers, names: Set[bytes], prefix: bytes) -> list[tuple[str, str]]:
+    return [
+        (name[len(prefix) :].decode("latin-1"), value.decode("latin-1"))
+        for name, value in headers.items()
+        if name in names and name.startswith(prefix)
+    ]
 
 
 def _decode_user_event(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> UserEvent:
-    metadata = {name[len(METADATA) :]: value for name, value in headers.items() if name.startswith(METADATA)}
-    data = decode_payload(media, body)
-    if not context.is_mqtt:
-        return UserEvent.model_construct(context=context, data=data, metadata=metadata)
-    properties = [
-        (name[len(MQTT_PROPERTY) :], value) for name, value in headers.items() if name.startswith(MQTT_PROPERTY)
-    ]
-    return MqttUserEvent.model_construct(context=context, data=data, metadata=metadata, user_properties=properties)
+    event = UserEvent(data=decode_payload(media, body))
+    if unusual := headers.keys() - _USUAL_HEADERS:
+        event.metadata.update(_prefixed(headers, unusual, METADATA))
+    return event.within(context)
+
+
+def _decode_mqtt_user_event(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> MqttUserEvent:
+    properties = _prefixed(headers, headers.keys(), MQTT_PROPERTY)
+    return MqttUserEvent(data=decode_payload(media, body), user_properties=properties).within(context)
 
 
 def decode_payload(media: str, body: bytes) -> Payload:
@@ -157,65 +186,74 @@ def decode_payload(media: str, body: bytes) -> Payload:
     try:
         match media:
             case "text/plain":
-                return TextData.model_construct(text=body.decode())
+                return TextData(text=body.decode())
             case "application/json":
-                return JsonData.model_construct(value=from_json(body, allow_inf_nan=False), raw=body)
+                return JsonData.model_construct(value=parse_json(body), raw=body)
             case "application/x-protobuf":
-                return ProtobufData.model_construct(data=body)
+                return ProtobufData(data=body)
             case _:
-                return BinaryData.model_construct(data=body, content_type=media)
+                return BinaryData(data=body, content_type=media)
     except UnicodeDecodeError:
         raise MalformedEvent("the text is not UTF-8") from None
     except ValueError:
         raise MalformedEvent("the body is not valid JSON") from None
 
 
-def _members(body: bytes) -> dict[str, Any]:
-    """The members of a JSON object; null ones are left out, as if they were not there."""
+def _read(model: type[_EventModel], context: ConnectionContext, body: bytes) -> _EventModel:
     try:
-        value = from_json(body, allow_inf_nan=False)
+        if b"NaN" not in body and b"Infinity" not in body:
+            return model.model_validate_json(body).within(context)
+    except ValidationError:
+        pass  # it may still be an older service's way of saying nothing
+    return _read_leniently(model, context, body)
+
+
+def _read_leniently(model: type[_EventModel], context: ConnectionContext, body: bytes) -> _EventModel:
+    """As `_read`; a null member, or a null among the lists of one, counts as absent (spec/upstream.md 4.1)."""
+    try:
+        members = parse_json(body)
     except ValueError:
         raise MalformedEvent("the body is not valid JSON") from None
-    if not isinstance(value, dict):
+    if not isinstance(members, dict):
         raise MalformedEvent("the body is not a JSON object")
-    return {name: member for name, member in value.items() if member is not None}
-
-
-def _validated(model: type[_EventModel], context: ConnectionContext, members: dict[str, Any]) -> _EventModel:
+    present = {name: member for name, member in members.items() if member is not None}
+    for name in ("claims", "query", "headers"):
+        if isinstance(lists := present.get(name), dict):
+            present[name] = {key: [] if values is None else values for key, values in lists.items()}
     try:
-        # `context` comes last: a member of the body must never pass for a header.
-        return model.model_validate({**members, "context": context})
+        return model.model_validate(present).within(context)
     except ValidationError as error:
-        raise MalformedEvent(_first_problem(error, "member ")) from None
+        raise MalformedEvent(_first_problem(error, "member", {})) from None
 
 
-def _decode_connect(context: ConnectionContext, body: bytes) -> ConnectEvent:
-    return _validated(MqttConnectEvent if context.is_mqtt else ConnectEvent, context, _members(body))
+def _decode_connect(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> ConnectEvent:  # noqa: ARG001
+    return _read(MqttConnectEvent if context.is_mqtt else ConnectEvent, context, body)
 
 
-def _decode_connected(context: ConnectionContext, body: bytes) -> ConnectedEvent:  # noqa: ARG001 - the body is unused
-    model = MqttConnectedEvent if context.is_mqtt else ConnectedEvent
-    return model.model_construct(context=context)
+def _decode_connected(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> ConnectedEvent:  # noqa: ARG001
+    return (MqttConnectedEvent() if context.is_mqtt else ConnectedEvent()).within(context)
 
 
-def _decode_disconnected(context: ConnectionContext, body: bytes) -> DisconnectedEvent:
+def _decode_disconnected(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> DisconnectedEvent:  # noqa: ARG001
     """The connection is gone whatever the body says, so what cannot be read is left out (spec/upstream.md 5.2)."""
     model = MqttDisconnectedEvent if context.is_mqtt else DisconnectedEvent
     try:
-        return _validated(model, context, _members(body))
+        return _read(model, context, body)
     except MalformedEvent:
-        return model(context=context)
+        return model().within(context)
 
 
-def _decode_joined(context: ConnectionContext, body: bytes) -> GroupJoinedEvent:
-    return _validated(GroupJoinedEvent, context, _members(body))
+def _decode_joined(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> GroupJoinedEvent:  # noqa: ARG001
+    return _read(GroupJoinedEvent, context, body)
 
 
-def _decode_left(context: ConnectionContext, body: bytes) -> GroupLeftEvent:
-    return _validated(GroupLeftEvent, context, _members(body))
+def _decode_left(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> GroupLeftEvent:  # noqa: ARG001
+    return _read(GroupLeftEvent, context, body)
 
 
-_DECODERS: Mapping[str, Callable[[ConnectionContext, bytes], Event]] = {
+Decoder = Callable[[ConnectionContext, str, Headers, bytes], Event]
+
+_DECODERS: Mapping[str, Decoder] = {
     f"{SYSTEM}connect": _decode_connect,
     f"{SYSTEM}connected": _decode_connected,
     f"{SYSTEM}disconnected": _decode_disconnected,
@@ -224,9 +262,10 @@ _DECODERS: Mapping[str, Callable[[ConnectionContext, bytes], Event]] = {
 }
 
 
-def _first_problem(error: ValidationError, what: str) -> str:
+def _first_problem(error: ValidationError, what: str, names: Mapping[str, str]) -> str:
     """One sentence for the caller; it names the place and the rule, never the value."""
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(str(step) for step in problem["loc"])
-    rule = "is required" if problem["type"] == "missing" else problem["msg"][:1].lower() + problem["msg"][1:]
-    return f"{what}{place}: {rule}" if problem["type"] != "missing" else f"{what}{place} is required"
+    place = ".".join(names.get(str(step), str(step)) for step in problem["loc"])
+    if problem["type"] in ("missing", "string_too_short"):
+        return f"{what} {place} is required"
+    return f"{what} {place}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"

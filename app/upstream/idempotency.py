@@ -7,7 +7,7 @@ and given again; a twin that arrives while the first still runs waits for it.
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import NamedTuple
+from typing import Any
 
 from app.models.events import ConnectionContext
 from app.upstream.reply import Reply
@@ -23,11 +23,6 @@ def key_of(context: ConnectionContext) -> Key | None:
     if not context.event_id:
         return None
     return context.hub.lower(), context.connection_id, context.physical_connection_id, context.event_id
-
-
-class _Answer(NamedTuple):
-    expires_at: float
-    reply: Reply
 
 
 class IdempotencyWindow:
@@ -49,44 +44,59 @@ class IdempotencyWindow:
         self._max_bytes = max_bytes
         self._clock = clock
         self._bytes = 0
-        self._running: dict[Key, list[asyncio.Future[None]]] = {}
-        self._answers: dict[Key, _Answer] = {}  # in the order they were given, so what is due stands at the head
+        self._look_again = 0.0
+        self._running: dict[Key, asyncio.Future[None] | None] = {}
+        # Expiry and reply, in the order they were given, so what is due stands at the head.
+        self._answers: dict[Key, tuple[float, Reply]] = {}
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    async def once(self, key: Key, run: Callable[[], Awaitable[Reply]]) -> tuple[Reply, bool]:
+    async def once(self, key: Key, run: Callable[..., Awaitable[Reply]], *arguments: Any) -> tuple[Reply, bool]:
         """The answer for `key`, and whether it is a repeat. Raises what `run` raises, in the first caller only."""
-        while (twins := self._running.get(key)) is not None:
-            waiter = asyncio.get_running_loop().create_future()
-            twins.append(waiter)
-            await waiter
+        while key in self._running:
+            await self._first_to_finish(key)
         known = self._answers.get(key)
         if known is not None:
-            if known.expires_at > self._clock():
-                return known.reply, True
+            if known[0] > self._clock():
+                return known[1], True
             self._forget(key)
-        self._running[key] = []
+        self._running[key] = None
         try:
-            reply = await run()
+            reply = await run(*arguments)
             if reply.status < 500:
                 self._keep(key, reply)
             return reply, False
         finally:
-            for waiter in self._running.pop(key):
-                if not waiter.done():
-                    waiter.set_result(None)
+            twins = self._running.pop(key)
+            if twins is not None:
+                twins.set_result(None)
+
+    async def _first_to_finish(self, key: Key) -> None:
+        twins = self._running[key]
+        if twins is None:
+            twins = self._running[key] = asyncio.get_running_loop().create_future()
+        await asyncio.shield(twins)
 
     def _keep(self, key: Key, reply: Reply) -> None:
         now = self._clock()
-        self._answers[key] = _Answer(now + self._seconds, reply)
+        self._answers[key] = (now + self._seconds, reply)
         self._bytes += len(reply.body)
+        if now >= self._look_again or len(self._answers) > self._max_answers or self._bytes > self._max_bytes:
+            self._prune(now)
+
+    def _prune(self, now: float) -> None:
+        """Drops what is due and, where the window is full, a little more, so that not every event pays for it."""
+        count, size = self._max_answers, self._max_bytes
+        if len(self._answers) > count or self._bytes > size:
+            count, size = count - count // 64, size - size // 64
         while self._answers:
             oldest = next(iter(self._answers))
-            full = len(self._answers) > self._max_answers or self._bytes > self._max_bytes
-            if not full and self._answers[oldest].expires_at > now:
-                return
+            full = len(self._answers) > count or self._bytes > size
+            if not full and self._answers[oldest][0] > now:
+                break
             self._forget(oldest)
+        self._look_again = now + min(1.0, self._seconds)
 
     def _forget(self, key: Key) -> None:
-        self._bytes -= len(self._answers.pop(key).reply.body)
+        self._bytes -= len(self._answers.pop(key)[1].body)

@@ -204,12 +204,11 @@ class HubClient:
         self.user_id = user_id
         reply = await self._deliver(
             ConnectEvent(
-                context=self._context("sys", "connect"),
                 claims=dict(claims or {}),
                 query={name: [value] for name, value in (query or {}).items()},
                 headers=dict(headers or {}),
                 subprotocols=list(subprotocols),
-            )
+            ).within(self._context("sys", "connect"))
         )
         if reply.body:
             self.user_id = from_json(reply.body).get("userId", user_id)
@@ -217,20 +216,20 @@ class HubClient:
 
     async def send(self, event_name: str, data: Message, *, metadata: Mapping[str, str] | None = None) -> Reply:
         """A user event; the reply is what this client would get. Raises `Rejected` where the hub refuses."""
-        context = self._context("user", event_name)
-        return await self._deliver(UserEvent(context=context, data=as_payload(data), metadata=dict(metadata or {})))
+        event = UserEvent(data=as_payload(data), metadata=dict(metadata or {}))
+        return await self._deliver(event.within(self._context("user", event_name)))
 
     async def connected(self) -> None:
-        await self._deliver(ConnectedEvent(context=self._context("sys", "connected")))
+        await self._deliver(ConnectedEvent().within(self._context("sys", "connected")))
 
     async def disconnected(self, reason: str | None = None) -> None:
-        await self._deliver(DisconnectedEvent(context=self._context("sys", "disconnected"), reason=reason))
+        await self._deliver(DisconnectedEvent(reason=reason).within(self._context("sys", "disconnected")))
 
     async def joined(self, group: str) -> None:
-        await self._deliver(GroupJoinedEvent(context=self._context("gp", "joined"), group=group))
+        await self._deliver(GroupJoinedEvent(group=group).within(self._context("gp", "joined")))
 
     async def left(self, group: str) -> None:
-        await self._deliver(GroupLeftEvent(context=self._context("gp", "left"), group=group))
+        await self._deliver(GroupLeftEvent(group=group).within(self._context("gp", "left")))
 
     def _context(self, family: str, event_name: str) -> ConnectionContext:
         event_id, self._next_id = str(self._next_id), self._next_id + 1

@@ -7,23 +7,21 @@ then the hub. Nothing of the body is read before the caller is known.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 
 import structlog
 
-from app.models.events import ConnectEvent, ConnectionContext, Event
+from app.models.events import ConnectEvent, Event
 from app.upstream.authentication import Authentication
 from app.upstream.cloudevents import (
     STRUCTURED_MODE,
     Headers,
-    check_type,
+    Lines,
     decode_context,
-    decode_event,
-    decode_headers,
-    media_type,
+    kind_of,
     read_headers,
 )
+from app.upstream.deadlines import Deadlines
 from app.upstream.dispatch import dispatch, encode_failure
 from app.upstream.errors import (
     BodyTooLarge,
@@ -44,7 +42,6 @@ from app.upstream.reply import Reply, text
 
 log = structlog.get_logger("app.events")
 
-Lines = list[tuple[bytes, bytes]]
 ReadBody = Callable[[int], Awaitable[bytes]]
 """Reads the whole body; raises `BodyTooLarge` past the given number of bytes."""
 
@@ -57,15 +54,6 @@ class Limits:
     max_header_bytes: int = 64 * 1024
     handler_seconds: float = 30
     strict: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An event and the request headers it came in."""
-
-    context: ConnectionContext
-    headers: Headers
-    event: Event
 
 
 class Webhook:
@@ -83,6 +71,7 @@ class Webhook:
         self._window = window
         self._followups = followups
         self._limits = limits
+        self._deadlines = Deadlines(limits.handler_seconds)
 
     def validate(self, headers: Lines) -> Reply:
         """Abuse protection. Anonymous and cheap: the service asks every minute (spec/upstream.md 1)."""
@@ -104,16 +93,20 @@ class Webhook:
         try:
             headers = read_headers(lines)
             hub = self._find_hub(headers)
-            delivery = await self.decode(lines, headers, read_body)
+            event = await self.decode(headers, read_body)
         except Refused as refusal:
             _log_refusal(dict(lines), refusal, started)
             return encode_refusal(refusal)
-        reply, outcome = await self._answer(hub, delivery.event)
-        _log_event(delivery, reply, outcome, started)
+        key = key_of(event.context)
+        if key is None:
+            reply, repeated = await self._run(hub, event), False
+        else:
+            reply, repeated = await self._window.once(key, self._run, hub, event)
+        _log_event(event, reply, "repeated" if repeated else _outcome(reply), started)
         return reply
 
-    def _find_hub(self, headers: Mapping[bytes, bytes]) -> Hub:
-        if headers.get(b"content-type", b"").strip().lower().startswith(STRUCTURED_MODE.encode()):
+    def _find_hub(self, headers: Headers) -> Hub:
+        if headers.get(b"content-type", b"").lstrip().lower().startswith(STRUCTURED_MODE):
             raise UnsupportedMedia("only the binary content mode of CloudEvents is accepted")
         name = headers.get(b"ce-hub", b"").decode("latin-1")
         if not name:
@@ -123,53 +116,46 @@ class Webhook:
             raise NotFound("this hub is not served here", "ce-hub names a hub that is not in HUBS")
         return hub
 
-    async def decode(self, lines: Lines, raw: Mapping[bytes, bytes], read_body: ReadBody) -> Delivery:
+    async def decode(self, headers: Headers, read_body: ReadBody) -> Event:
         """A verified event. Raises `Refused`."""
-        if sum([len(name) + len(value) for name, value in lines]) > self._limits.max_header_bytes:
+        limits = self._limits
+        if sum(map(len, headers.values())) > limits.max_header_bytes:
             raise HeadersTooLarge("the request headers are too large")
-        headers = decode_headers(raw)
-        context = decode_context(headers, strict=self._limits.strict)
+        context = decode_context(headers, strict=limits.strict)
         await self._authentication.check(
             origin=context.origin,
-            connection_id=raw[b"ce-connectionid"],
-            signature=raw.get(b"ce-signature"),
-            authorization=headers.get("authorization"),
+            connection_id=headers[b"ce-connectionid"],
+            signature=headers.get(b"ce-signature"),
+            authorization=headers.get(b"authorization"),
         )
-        check_type(context)
-        media = media_type(context, headers.get("content-type"))
-        declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > self._limits.max_body_bytes:
+        kind = kind_of(context.type, context.event_name, headers.get(b"content-type", b""), context.is_mqtt)
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limits.max_body_bytes:
             raise BodyTooLarge("the body is too large")
-        body = await read_body(self._limits.max_body_bytes)
-        return Delivery(context, headers, decode_event(context, media, headers, body))
-
-    async def _answer(self, hub: Hub, event: Event) -> tuple[Reply, str]:
-        key = key_of(event.context)
-        if key is None:
-            reply = await self._run(hub, event)
-            return reply, _outcome(reply)
-        reply, repeated = await self._window.once(key, partial(self._run, hub, event))
-        return reply, "repeated" if repeated else _outcome(reply)
+        return kind.decode(context, kind.media, headers, await read_body(limits.max_body_bytes))
 
     async def _run(self, hub: Hub, event: Event) -> Reply:
         """One run of the hub. It is not cut short when the caller hangs up: the redelivery gets its answer."""
-        limit = asyncio.timeout(self._limits.handler_seconds)
+        task = self._deadlines.begin()
         try:
-            async with limit:
-                reply, followup = await dispatch(hub, event)
+            reply, followup = await dispatch(hub, event)
             if followup is not None:
                 self._followups.start((hub.name, event.connection_id), followup)
+        except asyncio.CancelledError:
+            if not self._deadlines.end(task):
+                raise
+            _log_failure(hub, event, f"no answer within {self._limits.handler_seconds:g} s")
+            return encode_failure(event)
         except Overloaded as refusal:
             return encode_refusal(refusal)
         except HandlerError as error:
             _log_failure(hub, event, f"the answer cannot be sent: {error}")
             return encode_failure(event)
         except Exception as error:  # noqa: BLE001 - the edge of a hub's code: whatever it raises is its own
-            if limit.expired():
-                _log_failure(hub, event, f"no answer within {self._limits.handler_seconds:g} s")
-            else:
-                _log_failure(hub, event, "it raised", error)
+            _log_failure(hub, event, "it raised", error)
             return encode_failure(event)
+        finally:
+            self._deadlines.end(task)
         return reply
 
 
@@ -188,8 +174,8 @@ def _outcome(reply: Reply) -> str:
     return "failed" if reply.status >= 500 else "rejected"
 
 
-def _log_event(delivery: Delivery, reply: Reply, outcome: str, started: float) -> None:
-    context = delivery.context
+def _log_event(event: Event, reply: Reply, outcome: str, started: float) -> None:
+    context = event.context
     log.info(
         "event",
         type=context.type,
@@ -200,8 +186,8 @@ def _log_event(delivery: Delivery, reply: Reply, outcome: str, started: float) -
         status=reply.status,
         duration_ms=round((perf_counter() - started) * 1000, 3),
     )
-    if isinstance(delivery.event, ConnectEvent) and delivery.event.query:
-        log.debug("connect query", connection_id=context.connection_id, names=sorted(delivery.event.query))
+    if isinstance(event, ConnectEvent) and event.query:
+        log.debug("connect query", connection_id=context.connection_id, names=sorted(event.query))
 
 
 def _log_failure(hub: Hub, event: Event, reason: str, error: Exception | None = None) -> None:

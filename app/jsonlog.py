@@ -1,0 +1,102 @@
+"""One JSON line per log event, rendered and written in batches.
+
+A busy process writes a line for every webhook. Rendering and writing each one where it arises costs more than the
+webhook; a batch of them is cheap. Errors are written at once and take along what waits.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from time import time
+from typing import Any, BinaryIO
+
+import structlog
+from pydantic_core import to_json
+
+FLUSH_SECONDS = 0.05
+FLUSH_LINES = 256
+
+
+class LineSink:
+    """Lines wait at most `FLUSH_SECONDS`; outside an event loop they do not wait at all. Values must not change."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lines: list[tuple[float, str, str, dict[str, Any]]] = []
+        self._scheduled = False
+
+    def write(self, level: str, event: str, fields: dict[str, Any], *, at_once: bool = False) -> None:
+        self._lines.append((time(), level, event, fields))
+        if at_once or len(self._lines) >= FLUSH_LINES:
+            self.flush()
+        elif not self._scheduled:
+            try:
+                asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_on_time)
+                self._scheduled = True
+            except RuntimeError:
+                self.flush()
+
+    def _flush_on_time(self) -> None:
+        self._scheduled = False
+        self.flush()
+
+    def flush(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines:
+            with suppress(ValueError, BrokenPipeError):  # the reader of the log is gone; the service is not
+                self._stream.write(b"".join([render(*line) for line in lines]))
+                self._stream.flush()
+
+
+def timestamp(stamp: float) -> str:
+    """ISO 8601 to the millisecond."""
+    return f"{datetime.fromtimestamp(stamp, UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def render(stamp: float, level: str, event: str, fields: dict[str, Any]) -> bytes:
+    """Control characters are escaped, so no value can forge a second line."""
+    line = {"timestamp": timestamp(stamp), "level": level, "event": event, **fields}
+    return to_json(line, fallback=repr) + b"\n"
+
+
+class JsonLogger:
+    """A structlog wrapper class without a processor chain."""
+
+    def __init__(self, sink: LineSink, processors: Any = None, context: Any = None) -> None:
+        self._sink = sink
+        self._processors = processors
+        self._context: dict[str, Any] = dict(context or {})
+
+    def bind(self, **fields: Any) -> "JsonLogger":
+        return type(self)(self._sink, self._processors, {**self._context, **fields}) if fields else self
+
+    def debug(self, event: str, **fields: Any) -> None:
+        self._write("debug", event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        self._write("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._write("warning", event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        self._write("error", event, fields, at_once=True)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        self._write("error", event, {"exc_info": True, **fields}, at_once=True)
+
+    def _write(self, level: str, event: str, fields: dict[str, Any], *, at_once: bool = False) -> None:
+        if self._context:
+            fields = {**self._context, **fields}
+        if "exc_info" in fields:
+            fields = dict(structlog.processors.format_exc_info(None, level, fields))
+        self._sink.write(level, event, fields, at_once=at_once)
+
+
+def _silent(_self: JsonLogger, _event: str, **_fields: Any) -> None:
+    """A level below the threshold."""
+
+
+def json_logger(silent_levels: list[str]) -> Any:
+    """The wrapper class for structlog's configuration; the named levels do nothing."""
+    return type("JsonLogger", (JsonLogger,), dict.fromkeys(silent_levels, _silent))
