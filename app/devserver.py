@@ -1,0 +1,79 @@
+"""Both programs in one process: the upstream and the local service it belongs to.
+
+The only module of `app` that knows `localpubsub`; the production image holds neither.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from localpubsub.__main__ import main as local_main
+from localpubsub.config import EventHandler, HubSettings, ServiceConfig
+from localpubsub.server import LocalPubSub
+
+from app.main import create_app
+from app.server import bind, serving
+from app.settings import Settings
+from app.upstream.registry import load_hub_class
+
+SYSTEM_EVENTS = ("connect", "connected", "disconnected")
+
+
+@dataclass(frozen=True)
+class DevServers:
+    """What runs: the upstream's URL, the hubs it serves, and the service."""
+
+    upstream_url: str
+    hubs: tuple[str, ...]
+    service: LocalPubSub
+
+
+@asynccontextmanager
+async def run_dev(
+    *, host: str = "127.0.0.1", port: int = 8080, service_port: int = 8081, **settings: Any
+) -> AsyncIterator[DevServers]:
+    """Both servers answer inside; ports of 0 take free ones. `settings` are fields of `Settings`.
+
+    On the way out the service goes first, so that the hubs still hear of every client that leaves. Raises `OSError`
+    where a port is taken.
+    """
+    listener = bind(host, port)
+    upstream_url = f"http://localhost:{listener.getsockname()[1]}"
+    hub_names = _hub_names(settings)
+    handler = EventHandler(
+        url_template=f"{upstream_url}/eventhandler", system_events=SYSTEM_EVENTS, user_event_pattern="*"
+    )
+    hubs = {name.lower(): HubSettings(anonymous_connect=True, event_handlers=(handler,)) for name in hub_names}
+    service = LocalPubSub(ServiceConfig(port=service_port, hubs=hubs))
+    try:
+        await service.start()
+        ours = Settings(
+            **{
+                **settings,
+                "webpubsub_connection_string": service.connection_string,
+                "webpubsub_more_connection_strings": None,
+                "webpubsub_endpoint": None,
+                "webhook_entra_tenant": None,
+                "webhook_entra_audience": (),
+                "development": True,
+            }
+        )
+        async with serving(create_app(ours), listener, grace_seconds=ours.shutdown_grace_seconds):
+            yield DevServers(upstream_url, hub_names, service)
+            await service.stop()
+    finally:
+        await service.stop()
+        listener.close()
+
+
+def _hub_names(settings: dict[str, Any]) -> tuple[str, ...]:
+    # Before the service's port is known only the hubs matter, and they decide which handlers it gets.
+    paths: Sequence[str] = settings.get("hubs") or Settings(webpubsub_connection_string=None).hubs
+    return tuple(load_hub_class(path).name for path in paths)
+
+
+def run_local(arguments: list[str]) -> None:
+    """`webpubsub local`: the local service alone."""
+    sys.exit(local_main(arguments))
