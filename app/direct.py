@@ -4,6 +4,7 @@ FastAPI's middleware, exit-stack and routing layers cost more than all of a webh
 of them: they take a scope and answer bytes, and they never raise. Their contract is declared in `app.openapi`.
 """
 
+from asyncio import sleep
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -58,6 +59,9 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 
 
 async def send_reply(send: Send, reply: Reply) -> None:
+    # Let every request that is already here be worked on first. Answers that leave together wake the peer once instead
+    # of once each, which costs more than the work; and the slowest of them is done sooner.
+    await sleep(0)
     status, body, headers = reply
     if status != 204:
         headers = (*headers, (b"content-length", str(len(body)).encode()))

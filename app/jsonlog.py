@@ -7,6 +7,7 @@ webhook; a batch of them is cheap. Errors are written at once and take along wha
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import time
 from typing import Any, BinaryIO
 
@@ -48,9 +49,14 @@ class LineSink:
                 self._stream.flush()
 
 
+@lru_cache(maxsize=2)
+def _second(stamp: int) -> str:
+    return datetime.fromtimestamp(stamp, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def timestamp(stamp: float) -> str:
     """ISO 8601 to the millisecond."""
-    return f"{datetime.fromtimestamp(stamp, UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+    return f"{_second(int(stamp))}.{int(stamp % 1 * 1000):03d}Z"
 
 
 def render(stamp: float, level: str, event: str, fields: dict[str, Any]) -> bytes:

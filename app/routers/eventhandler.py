@@ -1,6 +1,5 @@
 """`/eventhandler` and `/eventhandler/{event}`: where Azure Web PubSub delivers events (spec/upstream.md 1, 2)."""
 
-from asyncio import sleep
 from functools import partial
 
 from app.direct import ClientGone, Receive, Scope, Send, read_body, send_reply
@@ -25,9 +24,6 @@ class EventHandlerEndpoint:
             reply = await self._reply(scope, receive)
         except ClientGone:
             return
-        # Let every request that is already here be worked on first. Answers that leave together wake the service's
-        # side once instead of once each, which costs more than the work; the slowest of them is done sooner too.
-        await sleep(0)
         await send_reply(send, reply)
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
