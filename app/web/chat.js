@@ -85,7 +85,14 @@ function join() {
 
 /** @param {string} why */
 function refuseJoin(why) {
+  joinNote.className = "note-line";
   joinNote.textContent = why;
+  showJoin();
+}
+
+function sayGoodbye() {
+  joinNote.className = "note-line calm";
+  joinNote.textContent = "You left the room.";
   showJoin();
 }
 
@@ -133,7 +140,11 @@ function showClosed(status) {
   connection = null;
   notice.hidden = true;
   stateReason.textContent = "";
-  refuseJoin(status.reason?.sentence ?? "You left the room.");
+  if (status.reason) {
+    refuseJoin(status.reason.sentence);
+  } else {
+    sayGoodbye();
+  }
 }
 
 /** @param {Status} status */
@@ -145,7 +156,7 @@ function showNotice(status) {
   if (reason === undefined) {
     return;
   }
-  noticeReason.textContent = reason.code ? `${reason.sentence} (code ${reason.code})` : reason.sentence;
+  noticeReason.textContent = reason.code ? `${reason.sentence} Close code ${reason.code}.` : reason.sentence;
   connectButton.hidden = status.name === "connecting";
   connectButton.textContent = status.name === "waiting" ? "Try now" : "Connect again";
   noticePlan.textContent = status.name === "connecting" ? "Reconnecting…" : "";

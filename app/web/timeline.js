@@ -28,12 +28,13 @@ export class Timeline {
   #following = true;
   #unread = 0;
   #scrollPlanned = false;
+  #lastTop = 0;
 
   /**
    * @param {object} parts
    * @param {HTMLElement} parts.log the scrolling region
    * @param {HTMLOListElement} parts.list
-   * @param {HTMLElement} parts.empty shown while there is no line
+   * @param {HTMLElement} parts.empty shown until somebody writes
    * @param {HTMLButtonElement} parts.unread
    */
   constructor({ log, list, empty, unread }) {
@@ -185,6 +186,7 @@ export class Timeline {
     element.append(avatar(author), byline(author, own), bubble);
     /** @type {Line} */
     const line = { element, author, text, at };
+    this.empty.hidden = true;
     this.#append(line);
     return line;
   }
@@ -193,7 +195,6 @@ export class Timeline {
   #append(line) {
     this.#lines.push(line);
     this.list.append(line.element);
-    this.empty.hidden = true;
     if (this.#lines.length > MOST_LINES) {
       this.#removeOldest();
     }
@@ -233,13 +234,19 @@ export class Timeline {
   }
 
   #noticePosition() {
+    const { scrollHeight, scrollTop, clientHeight } = this.log;
+    const nearTheEnd = scrollHeight - scrollTop - clientHeight < NEARLY_THE_END_PX;
+    // A region that shrinks moves its end away too; only the reader moves up.
+    const movedUp = scrollTop < this.#lastTop;
+    this.#lastTop = scrollTop;
     if (this.#scrollPlanned) {
       return;
     }
-    const { scrollHeight, scrollTop, clientHeight } = this.log;
-    this.#following = scrollHeight - scrollTop - clientHeight < NEARLY_THE_END_PX;
-    if (this.#following) {
+    if (nearTheEnd) {
+      this.#following = true;
       this.#countUnread(0);
+    } else if (movedUp) {
+      this.#following = false;
     }
   }
 

@@ -1,0 +1,1 @@
+"""Where I/O lives: WebSockets, REST, webhooks."""

@@ -1,0 +1,1 @@
+"""The service's memory: hubs, connections, groups. Plain dictionaries on one event loop."""

@@ -1,0 +1,1 @@
+"""What goes over the sockets, without sockets: names, permissions, frames."""
