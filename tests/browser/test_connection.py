@@ -1,0 +1,116 @@
+"""Getting in, being turned away, losing the connection and coming back."""
+
+from datetime import UTC, datetime, timedelta
+
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+from playwright.async_api import expect
+
+from tests.browser.conftest import Chat
+
+
+async def close_all(chat: Chat, reason: str) -> None:
+    service = WebPubSubServiceClient.from_connection_string(chat.connection_string, hub="Sample_ChatApp")
+    async with service:
+        await service.close_all_connections(reason=reason)
+
+
+async def test_a_name_is_asked_for(chat: Chat) -> None:
+    visitor = await chat.visit()
+
+    await visitor.knock("   ")
+
+    await expect(visitor.page.get_by_role("alert").filter(has_text="enter a name")).to_be_visible()
+    await expect(visitor.page.get_by_label("Your name")).to_be_focused()
+
+
+async def test_without_a_token_the_server_decides_who_it_is(chat: Chat) -> None:
+    mia, guest = await chat.visit("/direct.html"), await chat.visit("/direct.html")
+
+    await mia.join("mia")
+    await guest.knock("")
+    await expect(guest.state).to_contain_text("Connected as guest-")
+    await guest.say("who am I?")
+
+    await expect(mia.line("who am I?")).to_contain_text("guest-")
+    await expect(guest.line("who am I?")).to_have_count(1)
+
+
+async def test_a_refusal_is_told_in_words_and_not_repeated(guarded_chat: Chat) -> None:
+    for path in ("/", "/direct.html"):
+        mallory = await guarded_chat.visit(path)
+
+        await mallory.knock("mallory")
+
+        refusal = mallory.page.get_by_role("alert").filter(has_text="did not let you in")
+        await expect(refusal).to_be_visible()
+        await expect(mallory.page.get_by_role("button", name="Join")).to_be_enabled()
+        await expect(mallory.page.get_by_label("Your name")).to_have_value("mallory")
+
+
+async def test_who_was_refused_may_try_another_name(guarded_chat: Chat) -> None:
+    visitor = await guarded_chat.visit("/direct.html")
+    await visitor.knock("mallory")
+    await expect(visitor.page.get_by_role("alert").filter(has_text="did not let you in")).to_be_visible()
+
+    await visitor.join("mia")
+
+    await expect(visitor.composer).to_be_focused()
+
+
+async def test_a_closed_connection_comes_back_and_works(chat: Chat) -> None:
+    mia, jonas = await chat.visit(), await chat.visit("/direct.html")
+    await mia.join("mia")
+    await jonas.join("jonas")
+
+    await close_all(chat, "moving house")
+    for visitor, name in ((mia, "mia"), (jonas, "jonas")):
+        # Read where it was shown: the notice is gone again once the connection is back.
+        await expect(visitor.page.locator("#notice-reason")).to_contain_text("moving house")
+        await expect(visitor.state).to_contain_text(f"Connected as {name}")
+
+    await mia.say("back again")
+    await expect(jonas.line("back again")).to_be_visible()
+    await expect(mia.line("back again")).to_contain_text("Sent")
+
+
+async def test_a_lost_connection_says_why_and_can_be_tried_at_once(chat: Chat) -> None:
+    mia = await chat.visit()
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    await mia.page.clock.install(time=start)
+    await mia.page.clock.pause_at(start + timedelta(seconds=1))
+    await mia.join("mia")
+
+    await close_all(chat, "moving house")
+    await expect(mia.state).to_contain_text("Reconnecting")
+    await expect(mia.page.get_by_text("Close code 1000.")).to_be_visible()
+    await expect(mia.page.get_by_text("Reconnecting in 1 s")).to_be_visible()
+    await mia.say("for later")
+    await expect(mia.page.get_by_role("alert").filter(has_text="not connected")).to_be_visible()
+    await expect(mia.composer).to_have_value("for later")
+
+    await mia.page.get_by_role("button", name="Try now").click()
+    await expect(mia.state).to_contain_text("Connected as mia")
+    await mia.composer.press("Enter")
+    await expect(mia.line("for later")).to_contain_text("Sent")
+
+
+async def test_who_leaves_is_gone_for_the_others_and_stays_away(chat: Chat) -> None:
+    mia, jonas = await chat.visit(), await chat.visit()
+    await mia.join("mia")
+    await jonas.join("jonas")
+
+    await mia.page.get_by_role("button", name="Leave").click()
+
+    await expect(jonas.line("mia left")).to_be_visible()
+    await expect(mia.state).to_contain_text("Not connected")
+    await expect(mia.page.get_by_text("You left the room.")).to_be_visible()
+
+
+async def test_the_two_doors_lead_to_each_other(chat: Chat) -> None:
+    visitor = await chat.visit()
+
+    await visitor.page.get_by_role("link", name="Connect without a token instead").click()
+    await expect(visitor.page.get_by_role("heading", name="The side door")).to_be_visible()
+    await visitor.page.get_by_role("link", name="Use a signed address instead").click()
+
+    await expect(visitor.page.get_by_role("heading", name="Come in, sit down")).to_be_visible()
