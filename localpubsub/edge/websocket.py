@@ -85,7 +85,7 @@ class ClientEndpoint:
             return refuse(refusal.status)
         socket = web.WebSocketResponse(
             protocols=(connection.subprotocol,) if connection.subprotocol else (),
-            max_msg_size=MESSAGE_LIMIT,
+            max_msg_size=MESSAGE_LIMIT + 1,  # aiohttp refuses what reaches it
             autoping=False,
             compress=False,
             timeout=CLOSE_SECONDS,

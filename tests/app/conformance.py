@@ -115,7 +115,7 @@ def _as_list(value: Any) -> list[Any]:
 def _check_token(wanted: Mapping[str, Any], response: httpx.Response) -> None:
     token = response.json()["accessToken"]
     assert jwt.get_unverified_header(token)["alg"] == wanted.get("alg", "HS256")
-    options = {"verify_aud": False, "require": ["exp", "iat"]}
+    options: Any = {"verify_aud": False, "require": ["exp", "iat"]}
     claims = jwt.decode(token, wanted["verify_key"], algorithms=["HS256"], options=options)
     assert claims["aud"].lower() == wanted["aud"].lower()
     if "exp_minutes" in wanted:

@@ -1,0 +1,218 @@
+"""What an event handler hears, and what the service makes of its answers (spec/service.md 9)."""
+
+import asyncio
+import hmac
+import re
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from localpubsub.config import EventHandler, HubSettings
+from localpubsub.edge.webhook import resolve
+from localpubsub.server import LocalPubSub
+from tests.localpubsub.conftest import (
+    PRIMARY,
+    SECONDARY,
+    Received,
+    RecordingUpstream,
+    config,
+    json_client,
+)
+
+
+async def test_a_user_event_has_every_header(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    async with json_client(session, service, "den", user="žofie") as client:
+        await client.ask(type="event", event="roll", dataType="text", data="d20", ackId=1, metadata={"Trace": "t9"})
+
+    event = (await upstream.wait_for("roll"))[0]
+    signatures = [hmac.digest(key.encode(), client.id.encode(), "sha256").hex() for key in (PRIMARY, SECONDARY)]
+    assert (event.path, event.body) == ("/eventhandler/roll", b"d20")
+    assert event.headers["WebHook-Request-Origin"] == f"localhost:{service.port}"
+    assert event.headers["ce-specversion"] == event.headers["ce-awpsversion"] == "1.0"
+    assert event.headers["ce-type"] == "azure.webpubsub.user.roll"
+    assert event.headers["ce-source"] == f"/hubs/den/client/{client.id}"
+    assert event.headers["ce-id"] == "2"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event.headers["ce-time"])
+    assert event.headers["ce-signature"] == ",".join(f"sha256={one}" for one in signatures)
+    assert (event.headers["ce-connectionId"], event.headers["ce-hub"]) == (client.id, "den")
+    assert event.headers["ce-eventName"] == "roll"
+    assert event.headers["ce-userId"] == "žofie"
+    assert event.headers["ce-subprotocol"] == "json.webpubsub.azure.v1"
+    assert event.headers["x-webpubsub-metadata-trace"] == "t9"
+    assert event.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "ce-connectionState" not in event.headers
+    assert "Cookie" not in event.headers
+
+
+async def test_a_json_event_goes_on_byte_for_byte(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    async with json_client(session, service, "den") as client:
+        await client.socket.send_str('{"type":"event","event":"n","data": 1.10e1 ,"ackId":1}')
+        await client.receive()
+
+    assert (await upstream.wait_for("n"))[0].body == b"1.10e1"
+
+
+async def test_state_and_cookies_come_back_with_later_events(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    def answer(received: Received) -> web.Response:
+        response = web.Response(status=204)
+        if received.event == "connect":
+            response.set_cookie("affinity", "n1")
+            response.headers["ce-connectionState"] = "eyJuIjoxfQ=="
+        if received.event == "clear":
+            response.headers["ce-connectionState"] = ""
+        if received.event == "fail":
+            response = web.Response(status=400, headers={"ce-connectionState": "eyJuIjoyfQ==", "Set-Cookie": "x=y"})
+        return response
+
+    upstream.answer = answer
+    async with json_client(session, service, "den") as client:
+        for number, name in enumerate(("fail", "clear", "after")):
+            await client.ask(type="event", event=name, data=1, ackId=number)
+
+    by_name = {one.event: one.headers for one in upstream.events}
+    assert by_name["fail"]["ce-connectionState"] == by_name["clear"]["ce-connectionState"] == "eyJuIjoxfQ=="
+    assert "ce-connectionState" not in by_name["after"]
+    assert by_name["after"]["Cookie"] == "affinity=n1"
+
+
+@pytest.mark.parametrize(("status", "tries"), [(500, 4), (503, 4), (408, 4), (429, 1), (400, 1), (302, 1)])
+async def test_only_what_may_pass_is_tried_again(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, status: int, tries: int
+) -> None:
+    upstream.answer = lambda one: web.Response(status=status if one.event == "ask" else 204)
+    async with json_client(session, service, "den") as client:
+        ack = await client.ask(type="event", event="ask", data=1, ackId=1)
+
+    asked = [one for one in upstream.events if one.event == "ask"]
+    assert ack["success"] is False
+    assert len(asked) == tries
+    assert len({(one.headers["ce-id"], one.headers["x-ms-client-request-id"], one.body) for one in asked}) == 1
+
+
+async def test_a_second_try_may_succeed(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    answers = iter([503, 200])
+    upstream.answer = lambda one: web.Response(status=next(answers) if one.event == "ask" else 204)
+    async with json_client(session, service, "den") as client:
+        assert (await client.ask(type="event", event="ask", data=1, ackId=1))["success"] is True
+
+
+async def test_an_upstream_that_does_not_answer_is_given_up(
+    session: aiohttp.ClientSession, upstream: RecordingUpstream
+) -> None:
+    asked = asyncio.Event()
+
+    async def never(received: Received) -> web.Response:
+        if received.event == "ask":
+            asked.set()
+            await asyncio.Event().wait()
+        return web.Response(status=204)
+
+    upstream.answer = never
+    async with (
+        LocalPubSub(config(upstream, delivery_seconds=0.2)) as service,
+        json_client(session, service, "den") as client,
+    ):
+        assert (await client.ask(type="event", event="ask", data=1, ackId=1))["success"] is False
+
+    assert asked.is_set()
+
+
+async def test_the_url_is_validated_once_before_the_first_event(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    for _ in range(3):
+        async with json_client(session, service, "den"):
+            pass
+
+    first, *_ = upstream.requests
+    validations = [one for one in upstream.requests if one.method == "OPTIONS"]
+    assert first in validations
+    assert len(validations) == 1
+    assert first.path == "/eventhandler/validate"
+    assert first.headers["WebHook-Request-Origin"] == f"localhost:{service.port}"
+    assert first.headers["ce-awpsversion"] == "1.0"
+    assert not {"ce-signature", "Authorization", "Cookie", "ce-hub", "ce-type"} & set(first.headers)
+
+
+@pytest.mark.parametrize(
+    ("options", "get", "works"),
+    [
+        ((200, ["*"]), None, True),
+        ((204, ["LOCALHOST"]), None, True),
+        ((200, ["other.example", "localhost"]), None, True),
+        ((200, ["other.example"]), None, False),
+        ((200, []), None, False),
+        ((404, []), (200, ["*"]), True),
+        ((405, []), (200, ["*"]), False),
+        ((401, ["*"]), None, False),
+    ],
+)
+async def test_events_go_only_where_validation_allows_it(
+    session: aiohttp.ClientSession,
+    options: tuple[int, list[str]],
+    get: tuple[int, list[str]] | None,
+    works: bool,
+) -> None:
+    posted: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.method == "POST":
+            posted.append(request.headers["ce-eventName"])
+            return web.Response(status=204)
+        status, allowed = options if request.method == "OPTIONS" else get or (500, [])
+        response = web.Response(status=status)
+        for value in allowed:
+            response.headers.add("WebHook-Allowed-Origin", value)
+        return response
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    handler = EventHandler(f"http://127.0.0.1:{runner.addresses[0][1]}/x?code=s3cr3t", (), "*")
+    async with (
+        LocalPubSub(config(hubs={"den": HubSettings(event_handlers=(handler,))})) as service,
+        json_client(session, service, "den") as client,
+    ):
+        ack = await client.ask(type="event", event="ask", data=1, ackId=1)
+    await runner.cleanup()
+
+    assert ack["success"] is works
+    assert posted == (["ask"] if works else [])
+
+
+async def test_an_upstream_that_comes_up_later_is_found(
+    session: aiohttp.ClientSession, upstream: RecordingUpstream, unused_tcp_port: int
+) -> None:
+    handler = EventHandler(f"http://127.0.0.1:{unused_tcp_port}/eventhandler", (), "*")
+    async with (
+        LocalPubSub(config(hubs={"den": HubSettings(event_handlers=(handler,))})) as service,
+        json_client(session, service, "den") as client,
+    ):
+        before = await client.ask(type="event", event="ask", data=1, ackId=1)
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", upstream.handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+        async with asyncio.timeout(10):
+            while not (after := await client.ask(type="event", event="ask", data=1, ackId=2))["success"]:
+                pass
+        await runner.cleanup()
+
+    assert before["success"] is False
+    assert after["success"] is True
+
+
+def test_templates_are_filled_in_and_escaped() -> None:
+    assert resolve("http://h/api/{HUB}/{Event}?code=x", "den", "a b/c") == "http://h/api/den/a%20b%2Fc?code=x"
