@@ -2,16 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format bench lock clean
-.DEFAULT_GOAL := run
+.PHONY: run test check lint format bench lock clean help
+.DEFAULT_GOAL := help
+.SILENT:
 
 # Hashed requirements first, then the project itself from this folder: nothing unpinned is ever fetched.
 define install
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	echo "Installing $(1)"
+	$(PIP) install --require-hashes -r $(1)
+	$(PIP) install --no-build-isolation --no-deps -e .
 	touch $@
 endef
 
@@ -22,32 +25,36 @@ $(VENV)/.dev: requirements-dev.txt pyproject.toml
 	$(call install,requirements-dev.txt)
 	touch $(VENV)/.run
 
-run: $(VENV)/.run  ## the upstream on :8080 and the local service on :8081
-	@exec $(BIN)/webpubsub dev
+run: $(VENV)/.run  ## the upstream on http://localhost:8080 and the local service on http://localhost:8081
+	exec $(BIN)/webpubsub dev
 
-test: $(VENV)/.dev  ## every test; browser tests need chromium
+test: $(VENV)/.dev  ## every test; the browser tests want chromium
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev  ## style, types, import rules, tests
+lint: $(VENV)/.dev  ## style, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
 
-format: $(VENV)/.dev
+check: lint test  ## what CI runs
+
+format: $(VENV)/.dev  ## let ruff put things right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev  ## this app beside Express, Flask and bare uvicorn
 	$(BIN)/python bench/run.py
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
 
 lock: $(VENV)/.dev  ## pin what pyproject.toml asks for, hashes included, for every platform
 	echo 'setuptools>=77' | $(COMPILE) pyproject.toml - -o requirements.txt
 	echo 'setuptools>=77' | $(COMPILE) --extra dev -c requirements.txt pyproject.toml - -o requirements-dev.txt
 
-clean:
+clean:  ## remove the virtual environment
 	rm -rf $(VENV)
+
+help:  ## this list
+	sed -n 's/^\([a-z]*\):.*##/make \1 -/p' Makefile

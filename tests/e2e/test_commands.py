@@ -91,8 +91,8 @@ async def test_dev_serves_the_chat_and_stops_cleanly(tmp_path: Path, number: sig
                 assert (await socket.receive_json(timeout=5))["message"] == "mia joined"
                 assert await running.stop(number) == 0
                 # The service goes first, and says why.
-                assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
-                assert socket.close_code == 1001
+                goodbye = await socket.receive(timeout=5)
+                assert (goodbye.type, goodbye.data) == (aiohttp.WSMsgType.CLOSE, 1001)
     assert "Traceback" not in "".join(running.lines)
 
 
@@ -192,7 +192,8 @@ async def test_a_printed_url_opens_the_local_service(tmp_path: Path) -> None:
     async with command("local", "--port", "0", folder=tmp_path) as running:
         connection_string = await running.until(r"(Endpoint=\S+)")
         async with command(
-            "token", "--hub", "den", "--user", "mia", "--role", "webpubsub.sendToGroup", "--group", "g", "--minutes", "5",
+            "token", "--hub", "den", "--user", "mia", "--role", "webpubsub.sendToGroup", "--group", "g",
+            "--minutes", "5",
             folder=tmp_path, WEBPUBSUB_CONNECTION_STRING=connection_string,
         ) as token:  # fmt: skip
             url = await token.until(r"^(ws://\S+)$")
