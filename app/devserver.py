@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from localpubsub.__main__ import main as local_main
-from localpubsub.config import EventHandler, HubSettings, ServiceConfig
-from localpubsub.server import LocalPubSub
-
 from app.main import create_app
 from app.server import bind, serving
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
+from localpubsub.__main__ import main as local_main
+from localpubsub.config import EventHandler, HubSettings, ServiceConfig
+from localpubsub.server import LocalPubSub
 
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")
 

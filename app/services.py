@@ -66,6 +66,7 @@ class Services:
                 max_header_bytes=settings.max_header_bytes,
                 handler_seconds=settings.handler_timeout_seconds,
                 strict=settings.strict_cloudevents,
+                ignore_unknown_events=settings.ignore_unknown_events,
             ),
         )
         self.issuer = self._issuer()

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     hubs: TextList = Field(default=("app.hubs.chat:ChatHub",), description="package.module:ClassName, comma-separated")
     development: bool = Field(default=False, description="Hubs may invent identities; never in production")
     strict_cloudevents: bool = Field(default=False, description="Refuse events that leave out optional attributes")
+    ignore_unknown_events: bool = Field(
+        default=False, description="Answer 204, not 404, to event types of a newer service"
+    )
     max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, description="Larger events are answered 413")
     max_header_bytes: int = Field(default=64 * 1024, ge=32 * 1024, description="Larger headers are answered 431")
     handler_timeout_seconds: float = Field(default=30, gt=0, le=100, description="Then the event is answered 500")

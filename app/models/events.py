@@ -50,7 +50,7 @@ class ConnectionContext(WireModel):
     @property
     def is_mqtt(self) -> bool:
         """The physical connection id is the one attribute that only MQTT has (spec/upstream.md 6)."""
-        return self.physical_connection_id is not None
+        return bool(self.physical_connection_id)
 
 
 class EventBase(WireModel):
@@ -80,7 +80,7 @@ class EventBase(WireModel):
     @property
     def user_id(self) -> str | None:
         """`None` for an anonymous connection."""
-        return self.context.user_id
+        return self.context.user_id or None
 
     @property
     def state(self) -> ConnectionState:
@@ -130,7 +130,7 @@ class ConnectEvent(EventBase):
 class MqttConnectEvent(ConnectEvent):
     """An MQTT CONNECT, sent on reconnects to a live session too (spec/upstream.md 6.1)."""
 
-    mqtt: MqttConnectProperties
+    mqtt: MqttConnectProperties = MqttConnectProperties()
 
 
 class ConnectedEvent(EventBase):

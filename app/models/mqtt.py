@@ -27,7 +27,7 @@ UserProperties = Annotated[tuple[UserProperty, ...], BeforeValidator(_none_is_em
 
 
 class MqttConnectProperties(WireModel):
-    protocol_version: int = Field(description="4 is MQTT 3.1.1, 5 is MQTT 5.0")
+    protocol_version: int = Field(default=V3_1_1, description="4 is MQTT 3.1.1, 5 is MQTT 5.0")
     clean_start: bool | None = None
     username: str | None = None
     password: Base64Bytes | None = Field(default=None, repr=False)

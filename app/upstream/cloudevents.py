@@ -36,7 +36,7 @@ from app.models.payloads import (
     TextData,
     parse_json,
 )
-from app.upstream.errors import MalformedEvent, NotFound, UnsupportedMedia
+from app.upstream.errors import MalformedEvent, UnknownEventType, UnsupportedMedia
 
 SYSTEM = "azure.webpubsub.sys."
 USER = "azure.webpubsub.user."
@@ -136,12 +136,12 @@ class Kind(NamedTuple):
 def kind_of(event_type: str, event_name: str, content_type: bytes, is_mqtt: bool) -> Kind:  # noqa: FBT001
     """Which event this is and how its body is read; a service sends few kinds and many of each.
 
-    Raises `MalformedEvent` for what no service sends, `NotFound` for what a newer one might, `UnsupportedMedia`
+    Raises `MalformedEvent` for what no service sends, `UnknownEventType` for what a newer one might, `UnsupportedMedia`
     where a user event has a content type no client can have sent. MQTT may carry any, or none.
     """
     family = next((prefix for prefix in (USER, SYSTEM, GROUP_PRESENCE) if event_type.startswith(prefix)), None)
     if family is None and event_type.startswith(ANY_SERVICE_TYPE):
-        raise NotFound("this event type is not known here")
+        raise UnknownEventType("this event type is not known here")
     if family is None:
         raise MalformedEvent("ce-type is not an Azure Web PubSub event")
     name = event_type.removeprefix(family)
@@ -151,7 +151,7 @@ def kind_of(event_type: str, event_name: str, content_type: bytes, is_mqtt: bool
         raise MalformedEvent("ce-type and ce-eventName contradict each other")
     if family != USER:
         if event_type not in _DECODERS:
-            raise NotFound("this event type is not known here")
+            raise UnknownEventType("this event type is not known here")
         return Kind(JSON, _DECODERS[event_type])
     bare = content_type.partition(b";")[0].strip().lower().decode("latin-1")
     if is_mqtt:

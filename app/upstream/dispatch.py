@@ -6,6 +6,8 @@ from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import assert_never
 
+import structlog
+
 from app.models.events import (
     ConnectedEvent,
     ConnectEvent,
@@ -19,10 +21,12 @@ from app.models.events import (
 from app.models.mqtt import MqttRefusal, MqttRefusalBody, code_for, is_code_valid
 from app.models.payloads import as_payload
 from app.models.responses import ConnectResponse, UserEventResponse
-from app.upstream.connection_state import ConnectionState
+from app.upstream.connection_state import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, ConnectionState
 from app.upstream.errors import HandlerError, MqttRejected, Rejected
 from app.upstream.hub import Answer, Hub
 from app.upstream.reply import APPLICATION_JSON, NO_CONTENT, Headers, Reply, text
+
+log = structlog.get_logger(__name__)
 
 Followup = Callable[[], Awaitable[None]]
 
@@ -135,7 +139,11 @@ def _mqtt_refusal(status: int, refusal: MqttRefusal) -> Reply:
 
 def _state_header(state: ConnectionState) -> Headers:
     value = state.header()
-    return ((b"ce-connectionstate", value.encode()),) if value is not None else ()
+    if value is None:
+        return ()
+    if len(value) > SOFT_LIMIT_BYTES:
+        log.warning("connection state is large", size=len(value), limit=HARD_LIMIT_BYTES)
+    return ((b"ce-connectionstate", value.encode()),)
 
 
 def _safe_header(name: str, value: str, what: str) -> tuple[bytes, bytes]:

@@ -7,7 +7,8 @@ A status is an instruction to the service: 4xx is final, 5xx and 408 are deliver
     │   ├── MalformedEvent         400
     │   ├── NotAuthentic           401
     │   ├── WrongCaller            403
-    │   ├── NotFound               404  unknown hub or event type
+    │   ├── NotFound               404  unknown hub
+    │   │   └── UnknownEventType        an event of a newer service
     │   ├── BodyTooLarge           413
     │   ├── UnsupportedMedia       415
     │   ├── HeadersTooLarge        431
@@ -65,6 +66,10 @@ class WrongCaller(Refused):
 
 class NotFound(Refused):
     status = 404
+
+
+class UnknownEventType(NotFound):
+    """The service may send what we do not know yet; it is never our failure."""
 
 
 class BodyTooLarge(Refused):

@@ -32,13 +32,14 @@ from app.upstream.errors import (
     NotFound,
     Overloaded,
     Refused,
+    UnknownEventType,
     UnsupportedMedia,
 )
 from app.upstream.followups import Followups
 from app.upstream.hub import Hub
 from app.upstream.idempotency import IdempotencyWindow, key_of
 from app.upstream.registry import HubRegistry
-from app.upstream.reply import Reply, text
+from app.upstream.reply import NO_CONTENT, Reply, text
 
 log = structlog.get_logger("app.events")
 
@@ -54,6 +55,7 @@ class Limits:
     max_header_bytes: int = 64 * 1024
     handler_seconds: float = 30
     strict: bool = False
+    ignore_unknown_events: bool = False
 
 
 class Webhook:
@@ -88,7 +90,7 @@ class Webhook:
         return Reply(200, b"", ((b"webhook-allowed-origin", allowed.encode()),))
 
     async def receive(self, lines: Lines, read_body: ReadBody) -> Reply:
-        """Answers one delivery. Never raises: whatever happens becomes a status."""
+        """Answers one delivery: whatever happens becomes a status. Raises only what `read_body` raises."""
         started = perf_counter()
         try:
             headers = read_headers(lines)
@@ -96,6 +98,8 @@ class Webhook:
             event = await self.decode(headers, read_body)
         except Refused as refusal:
             _log_refusal(dict(lines), refusal, started)
+            if self._limits.ignore_unknown_events and isinstance(refusal, UnknownEventType):
+                return NO_CONTENT
             return encode_refusal(refusal)
         key = key_of(event.context)
         if key is None:
