@@ -235,6 +235,8 @@ class HubClient:
         event_id, self._next_id = str(self._next_id), self._next_id + 1
         return ConnectionContext(
             origin="localhost",
+            awps_version="1.0",
+            spec_version="1.0",
             hub=self._hub.name,
             connection_id=self._connection_id,
             type=f"azure.webpubsub.{family}.{event_name}",
