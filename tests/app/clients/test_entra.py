@@ -1,0 +1,184 @@
+"""Bearer tokens of event handlers, against an issuer that runs here."""
+
+import base64
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from app.clients.entra import EntraVerifier
+from app.upstream.errors import NotAuthentic, Overloaded, WrongCaller
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+AUDIENCE = "22222222-0000-0000-0000-000000000000"
+CALLER = "33333333-0000-0000-0000-00000000ABCD"
+
+
+class Issuer:
+    """A tenant's authority: publishes keys and signs with them."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.fetches = 0
+        self.down = False
+        self.keys = {"k1": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
+
+    async def metadata(self, _: web.Request) -> web.Response:
+        if self.down:
+            return web.Response(status=503)
+        return web.json_response({"jwks_uri": f"{self.url}/keys"})
+
+    async def published(self, _: web.Request) -> web.Response:
+        self.fetches += 1
+        keys = [
+            jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": key_id, "use": "sig"}
+            for key_id, key in self.keys.items()
+        ]
+        return web.json_response({"keys": keys})
+
+    def token(self, key_id: str = "k1", **changes: Any) -> str:
+        now = int(time.time())
+        claims = {
+            "aud": AUDIENCE, "iss": f"{self.url}/{TENANT}/v2.0", "exp": now + 600, "nbf": now - 10, "oid": CALLER,
+        } | changes  # fmt: skip
+        present = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(present, self.keys[key_id], algorithm="RS256", headers={"kid": key_id})
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    one = Issuer()
+    app = web.Application()
+    app.router.add_get(f"/{TENANT}/v2.0/.well-known/openid-configuration", one.metadata)
+    app.router.add_get("/keys", one.published)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    one.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield one
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def verifier(issuer: Issuer) -> AsyncIterator[EntraVerifier]:
+    async with aiohttp.ClientSession() as session:
+        one = EntraVerifier(TENANT, [AUDIENCE], [CALLER.lower()], authority=issuer.url)
+        one.open(session)
+        yield one
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"aud": f"api://{AUDIENCE}"},
+        {"iss": f"https://sts.windows.net/{TENANT}/"},
+        {"oid": None, "appid": CALLER},
+        {"oid": None, "azp": CALLER},
+        {"exp": int(time.time()) - 60},
+    ],
+    ids=str,
+)
+async def test_a_genuine_token_is_believed(issuer: Issuer, verifier: EntraVerifier, changes: dict[str, Any]) -> None:
+    await verifier.verify(issuer.token(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": "somebody-else"},
+        {"aud": None},
+        {"iss": "https://login.microsoftonline.com/another/v2.0"},
+        {"iss": None},
+        {"exp": int(time.time()) - 400},
+        {"exp": None},
+        {"nbf": int(time.time()) + 400},
+    ],
+    ids=str,
+)
+async def test_another_token_is_not(issuer: Issuer, verifier: EntraVerifier, changes: dict[str, Any]) -> None:
+    with pytest.raises(NotAuthentic) as caught:
+        await verifier.verify(issuer.token(**changes))
+
+    assert caught.value.challenge == 'Bearer error="invalid_token"'
+
+
+async def test_a_genuine_token_of_another_caller_is_forbidden(issuer: Issuer, verifier: EntraVerifier) -> None:
+    with pytest.raises(WrongCaller):
+        await verifier.verify(issuer.token(oid="somebody-else"))
+
+
+def signed_with_the_public_key(claims: dict[str, Any], key: bytes) -> str:
+    """The classic confusion: what everybody may know, used as a shared secret."""
+
+    def part(data: bytes) -> bytes:
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    text = part(b'{"alg":"HS256","kid":"k1"}') + b"." + part(json.dumps(claims).encode())
+    return (text + b"." + part(hmac.digest(key, text, "sha256"))).decode()
+
+
+async def test_algorithms_are_not_up_to_the_sender(issuer: Issuer, verifier: EntraVerifier) -> None:
+    public = issuer.keys["k1"].public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )  # fmt: skip
+    claims = {"aud": AUDIENCE, "iss": f"{issuer.url}/{TENANT}/v2.0", "exp": int(time.time()) + 600, "oid": CALLER}
+    forged = [
+        signed_with_the_public_key(claims, public),
+        jwt.encode(claims, "", algorithm="none", headers={"kid": "k1"}),
+        jwt.encode(claims, issuer.keys["k1"], algorithm="RS256"),
+        "not.a.jwt",
+        "",
+    ]
+
+    for token in forged:
+        with pytest.raises(NotAuthentic):
+            await verifier.verify(token)
+    assert issuer.fetches <= 1
+
+
+async def test_keys_are_fetched_once_and_a_flood_of_unknown_ones_changes_nothing(
+    issuer: Issuer, verifier: EntraVerifier
+) -> None:
+    for _ in range(5):
+        await verifier.verify(issuer.token())
+    stranger = Issuer()
+    stranger.url = issuer.url
+    stranger.keys = {f"s{number}": stranger.keys["k1"] for number in range(20)}
+    for key_id in stranger.keys:
+        with pytest.raises(NotAuthentic):
+            await verifier.verify(stranger.token(key_id))
+
+    assert issuer.fetches == 1
+
+
+async def test_a_rotated_key_is_found_after_the_pause(
+    issuer: Issuer, verifier: EntraVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await verifier.verify(issuer.token())
+    issuer.keys = {"k2": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
+    with pytest.raises(NotAuthentic):
+        await verifier.verify(issuer.token("k2"))
+
+    monkeypatch.setattr("app.clients.entra.UNKNOWN_KEY_PAUSE_SECONDS", 0)
+
+    await verifier.verify(issuer.token("k2"))
+
+
+async def test_while_the_authority_is_down_the_service_is_asked_to_come_again(
+    issuer: Issuer, verifier: EntraVerifier
+) -> None:
+    issuer.down = True
+    with pytest.raises(Overloaded):
+        await verifier.verify(issuer.token())
+    issuer.down = False
+
+    await verifier.verify(issuer.token())
