@@ -51,8 +51,100 @@ def quiet_log() -> Iterator[Log]:
 
 
 async def test_every_event_is_one_line_with_its_fields(log: Log, client: httpx.AsyncClient) -> None:
+    headers = event("user", "echo", ce_userId="mia", ce_id="4")
+    await client.post("/eventhandler", headers=headers, content=b"s3cr3t-body")
+
+    (line,) = log.lines("event")
+    assert line.pop("timestamp").endswith("Z")
+    assert line.pop("duration_ms") >= 0
+    assert line == {
+        "level": "info", "event": "event", "type": "azure.webpubsub.user.echo", "hub": "chat",
+        "connection_id": "conn-7f3a", "user_id": "mia", "outcome": "handled", "status": 200,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "outcome"),
+    [
+        ("user", "echo", "handled"),
+        ("user", "deny401", "rejected"),
+        ("user", "boom", "failed"),
+        ("sys", "connected", "handled"),
+    ],
+)
+async def test_the_outcome_is_told(log: Log, client: httpx.AsyncClient, kind: str, name: str, outcome: str) -> None:
+    await client.post("/eventhandler", headers=event(kind, name), content=b"{}")
+
+    assert [line["outcome"] for line in log.lines("event")] == [outcome]
+
+
+async def test_a_redelivery_is_told(log: Log, client: httpx.AsyncClient) -> None:
+    for _ in range(2):
+        await client.post("/eventhandler", headers=event("user", "echo", ce_id="4"), content=b"x")
+
+    assert [line["outcome"] for line in log.lines("event")] == ["handled", "repeated"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"ce-signature": "sha256=00"}, "after a key rotation configure both keys"),
+        ({"WebHook-Request-Origin": "evil.example"}, "WEBPUBSUB_ALLOWED_ORIGINS"),
+        ({"ce-hub": "other"}, "not in HUBS"),
+        ({"ce-awpsversion": ""}, "ce-awpsversion is required"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(
+    log: Log, client: httpx.AsyncClient, changes: dict[str, str], reason: str
+) -> None:
+    await client.post("/eventhandler", headers=event("user", "echo") | changes, content=b"x")
+
+    (line,) = log.lines("event refused")
+    assert reason in line["reason"]
+    assert line["outcome"] == "refused"
+    assert not log.lines("event")
+
+
+async def test_a_refused_validation_is_told(log: Log, client: httpx.AsyncClient) -> None:
+    await client.options("/eventhandler", headers={"WebHook-Request-Origin": "evil.example"})
+
+    assert log.lines("validation refused")[0]["origin"] == "evil.example"
+
+
+async def test_nothing_secret_is_written(log: Log, client: httpx.AsyncClient) -> None:
+    state = "InMzY3IzdC1zdGF0ZSI="
+    secret = {"ce_connectionState": state, "Authorization": "Bearer s3cr3t-token", "Cookie": "a=s3cr3t-token"}
+    for name in ("echo", "boom", "deny401"):
+        await client.post("/eventhandler", headers=event("user", name, **secret), content=b"s3cr3t-body")
+    query = {"query": {"access_token": ["s3cr3t-token"], "room": ["s3cr3t-body"]}}
+    await client.post("/eventhandler", headers=event("sys", "connect", **secret), json=query)
+    await client.post("/eventhandler", headers=event("sys", "connect", **secret), content=b"s3cr3t-body")
+    forged = event("user", "echo", **secret) | {"ce-signature": "sha256=ab"}
+    await client.post("/eventhandler", headers=forged, content=b"x")
+    await client.get("/negotiate?id=mia")
+
+    assert len(log.text.splitlines()) > 6
+    for text in (*SECRETS, state):
+        assert text not in log.text
+
+
+async def test_the_names_of_a_clients_query_are_for_debugging(log: Log, client: httpx.AsyncClient) -> None:
+    await client.post("/eventhandler", headers=event("sys", "connect"), json={"query": {"room": ["x"], "id": ["y"]}})
+
+    assert log.lines("connect query")[0]["names"] == ["id", "room"]
+
+
+async def test_a_level_below_the_threshold_is_silent(quiet_log: Log, client: httpx.AsyncClient) -> None:
+    await client.post("/eventhandler", headers=event("sys", "connect"), json={"query": {"room": ["x"]}})
+
+    assert not quiet_log.lines("connect query")
+    assert quiet_log.lines("event")
+
+
+async def test_no_value_can_forge_a_second_line(log: Log, client: httpx.AsyncClient) -> None:
     forged = 'x"}\u0085\u2028{"event":"forged"'
     headers = [(name.encode(), value.encode()) for name, value in event("user", "echo", ce_userId=forged).items()]
+
     await client.post("/eventhandler", headers=headers, content=b"x")
 
     assert log.text.count("\n") == 1
