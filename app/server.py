@@ -42,6 +42,7 @@ async def serving(app: ASGIApp, listener: socket.socket, *, grace_seconds: float
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nothing here believes a forwarded address
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, int(grace_seconds)),
     )

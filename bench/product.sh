@@ -11,6 +11,6 @@ export PYTHONPATH="$here"
 export WEBPUBSUB_CONNECTION_STRING="$WPS_CONNECTION_STRING"
 export WEBPUBSUB_ALLOWED_ORIGINS="${BENCH_ORIGIN:-x.webpubsub.azure.com}"
 export HUBS=bench.hub:BenchHub
-export IDEMPOTENCY_SECONDS=0.001
+export IDEMPOTENCY_SECONDS="${IDEMPOTENCY_SECONDS:-0.001}"
 export LOG_FORMAT=json
-exec "${PYTHON:-.venv/bin/python}" -m uvicorn app.main:app --host 127.0.0.1 --port "$PORT" --no-access-log --no-server-header --log-level warning
+exec "${PYTHON:-.venv/bin/python}" -m uvicorn app.main:app --host 127.0.0.1 --port "$PORT" --no-access-log --no-server-header --no-proxy-headers --log-level warning

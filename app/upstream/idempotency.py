@@ -5,12 +5,13 @@ and given again; a twin that arrives while the first still runs waits for it.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
 from app.models.events import ConnectionContext
-from app.upstream.reply import Reply
+from app.upstream.reply import Headers, Reply
 
 Key = tuple[str, str, str | None, str]
 
@@ -46,8 +47,11 @@ class IdempotencyWindow:
         self._bytes = 0
         self._look_again = 0.0
         self._running: dict[Key, asyncio.Future[None] | None] = {}
-        # Expiry and reply, in the order they were given, so what is due stands at the head.
-        self._answers: dict[Key, tuple[float, Reply]] = {}
+        # Expiry, status, body, headers. Plain tuples of atoms all the way down: the garbage collector leaves them out,
+        # so that a hundred thousand of them do not make it pause.
+        self._answers: dict[Key, tuple[float, int, bytes, Headers]] = {}
+        # In the order they were given, so what is due stands at the head. A dictionary's own head is slow to find.
+        self._order: deque[Key] = deque()
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -59,8 +63,8 @@ class IdempotencyWindow:
         known = self._answers.get(key)
         if known is not None:
             if known[0] > self._clock():
-                return known[1], True
-            self._forget(key)
+                return Reply(*known[1:]), True
+            self._prune(self._clock())
         self._running[key] = None
         try:
             reply = await run(*arguments)
@@ -80,23 +84,18 @@ class IdempotencyWindow:
 
     def _keep(self, key: Key, reply: Reply) -> None:
         now = self._clock()
-        self._answers[key] = (now + self._seconds, reply)
+        self._answers[key] = (now + self._seconds, reply.status, reply.body, reply.headers)
+        self._order.append(key)
         self._bytes += len(reply.body)
         if now >= self._look_again or len(self._answers) > self._max_answers or self._bytes > self._max_bytes:
             self._prune(now)
 
     def _prune(self, now: float) -> None:
-        """Drops what is due and, where the window is full, a little more, so that not every event pays for it."""
-        count, size = self._max_answers, self._max_bytes
-        if len(self._answers) > count or self._bytes > size:
-            count, size = count - count // 64, size - size // 64
-        while self._answers:
-            oldest = next(iter(self._answers))
-            full = len(self._answers) > count or self._bytes > size
-            if not full and self._answers[oldest][0] > now:
+        """Drops what is due and what does not fit."""
+        answers, order = self._answers, self._order
+        while order:
+            full = len(order) > self._max_answers or self._bytes > self._max_bytes
+            if not full and answers[order[0]][0] > now:
                 break
-            self._forget(oldest)
+            self._bytes -= len(answers.pop(order.popleft())[2])
         self._look_again = now + min(1.0, self._seconds)
-
-    def _forget(self, key: Key) -> None:
-        self._bytes -= len(self._answers.pop(key)[1].body)
