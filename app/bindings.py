@@ -22,6 +22,7 @@ from typing import Annotated, assert_never
 
 from fastapi import Depends, HTTPException, Request, Response
 
+from app.dependencies import get_services
 from app.direct import read_body
 from app.models.context import (
     ConnectedEventRequest,
@@ -52,7 +53,6 @@ from app.models.events import (
     UserEvent,
 )
 from app.models.negotiate import ClientProtocol
-from app.services import Services
 from app.upstream.cloudevents import GROUP_PRESENCE, USER, Headers, read_headers
 from app.upstream.errors import NotAuthentic, Refused, ServiceError, WrongCaller
 
@@ -84,7 +84,7 @@ class WebPubSubConnection:
         self._protocol = client_protocol
 
     async def __call__(self, request: Request, response: Response) -> ConnectionInfo:
-        services: Services = request.app.state.services
+        services = get_services(request)
         if services.issuer is None:
             raise HTTPException(503, "no Web PubSub service is configured")
         try:
@@ -114,7 +114,7 @@ class WebPubSubConnection:
 
 async def webpubsub_context(request: Request) -> WebPubSubContext:
     """Verifies and decodes a request of the service. Never raises for what the caller sent."""
-    services: Services = request.app.state.services
+    services = get_services(request)
     if request.method in ("OPTIONS", "GET"):
         reply = services.webhook.validate(request.scope["headers"])
         headers = {name.decode(): value.decode() for name, value in reply.headers}

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.services import Services
-from app.upstream.registry import HubRegistry
 
 
 def get_services(request: Request) -> Services:
@@ -14,10 +13,3 @@ def get_services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(get_services)]
-
-
-def get_hubs(services: ServicesDep) -> HubRegistry:
-    return services.hubs
-
-
-HubsDep = Annotated[HubRegistry, Depends(get_hubs)]

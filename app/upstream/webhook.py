@@ -180,6 +180,7 @@ def _outcome(reply: Reply) -> str:
 
 def _log_event(event: Event, reply: Reply, outcome: str, started: float) -> None:
     context = event.context
+    correlation = {"request_id": context.request_id} if context.request_id else {}
     log.info(
         "event",
         type=context.type,
@@ -189,6 +190,7 @@ def _log_event(event: Event, reply: Reply, outcome: str, started: float) -> None
         outcome=outcome,
         status=reply.status,
         duration_ms=round((perf_counter() - started) * 1000, 3),
+        **correlation,
     )
     if isinstance(event, ConnectEvent) and event.query:
         log.debug("connect query", connection_id=context.connection_id, names=sorted(event.query))
