@@ -3,6 +3,7 @@
 import base64
 import hmac
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from time import time
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -42,6 +43,7 @@ class AccessIssuer(Protocol):
         """Raises `ServiceError` where the service has to be asked and does not answer."""
 
 
+@lru_cache(maxsize=256)
 def client_url(endpoint: str, hub: str, protocol: ClientProtocol = ClientProtocol.DEFAULT) -> str:
     """Where clients connect: the service's URL with the WebSocket scheme, without a token."""
     return "ws" + endpoint.removeprefix("http") + _PATHS[protocol] + quote(hub, safe="")
@@ -54,10 +56,12 @@ def _base64url(data: bytes) -> bytes:
 _HEADER = _base64url(b'{"alg":"HS256","typ":"JWT"}') + b"."
 
 
-def sign_token(claims: dict[str, Any], access_key: bytes) -> str:
-    """A compact JWT, HS256, keyed with the text of the access key."""
+def sign_token(claims: dict[str, Any], keyed: hmac.HMAC) -> str:
+    """A compact JWT, HS256. `keyed` is an HMAC of the access key's text that nothing was fed to; it stays so."""
     signed = _HEADER + _base64url(to_json(claims))
-    return (signed + b"." + _base64url(hmac.digest(access_key, signed, "sha256"))).decode()
+    signature = keyed.copy()
+    signature.update(signed)
+    return (signed + b"." + _base64url(signature.digest())).decode()
 
 
 class KeyAccessIssuer:
@@ -65,7 +69,7 @@ class KeyAccessIssuer:
 
     def __init__(self, endpoint: str, access_key: bytes) -> None:
         self._endpoint = endpoint
-        self._access_key = access_key
+        self._keyed = hmac.new(access_key, digestmod="sha256")
 
     async def issue(
         self,
@@ -89,7 +93,7 @@ class KeyAccessIssuer:
             claims["role"] = list(roles)
         if groups:
             claims["webpubsub.group"] = list(groups)
-        token = sign_token(claims, self._access_key)
+        token = sign_token(claims, self._keyed)
         return access_from(client_url(self._endpoint, hub, protocol), token)
 
 
