@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from app.direct import DirectFastAPI
 from app.logging import configure_logging
 from app.openapi import describe
-from app.routers import health, pages
+from app.routers import docs, health, pages
 from app.routers.eventhandler import EventHandlerEndpoint
 from app.routers.negotiate import NegotiateEndpoint, NegotiatePolicy
 from app.services import PublisherFor, Services
@@ -37,10 +37,13 @@ def create_app(settings: Settings, *, publisher_for: PublisherFor | None = None)
         },
         title="Web PubSub upstream",
         version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
         lifespan=_lifespan,
     )
     app.state.services = services
     app.include_router(health.router)
+    docs.mount_docs(app)
     pages.mount_pages(app)
     describe(app)
     return app

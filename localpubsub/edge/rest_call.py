@@ -8,7 +8,8 @@ from aiohttp import web
 
 from localpubsub.edge.rest_errors import RestError, bad_request
 from localpubsub.protocol import names
-from localpubsub.protocol.messages import DataType, Payload, data_type_of
+from localpubsub.protocol.json_codec import is_json
+from localpubsub.protocol.messages import DataType, Payload, data_type_of, is_text
 
 BODY_LIMIT = 1024 * 1024
 METADATA = "x-webpubsub-metadata-"
@@ -80,13 +81,8 @@ class RestCall:
         data = await self.body()
         if not data and not self.metadata():
             raise bad_request("The message is empty.", "message")
-        try:
-            if kind in (DataType.TEXT, DataType.JSON):
-                text = data.decode()
-                if kind is DataType.JSON:
-                    json.loads(text)
-        except (ValueError, RecursionError):
-            raise bad_request("The body is not what its content type says.", "message") from None
+        if (kind is DataType.JSON and not is_json(data)) or (kind is DataType.TEXT and not is_text(data)):
+            raise bad_request("The body is not what its content type says.", "message")
         return Payload(kind, data)
 
     async def json_object(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from localpubsub.engine.outbound import Close, Outbound
 from localpubsub.engine.upstream import DeliveryFailed, Upstream, UpstreamAnswer, UpstreamEvent
 from localpubsub.protocol import names
 from localpubsub.protocol.errors import CommandError, Disconnect, forbidden, internal_error
+from localpubsub.protocol.json_codec import is_json
 from localpubsub.protocol.messages import (
     Command,
     DataType,
@@ -28,6 +29,7 @@ from localpubsub.protocol.messages import (
     SendEvent,
     SendToGroup,
     data_type_of,
+    is_text,
 )
 from localpubsub.protocol.roles import Permission, Permissions
 from localpubsub.protocol.subprotocols import RawCodec, codec_for, well_known
@@ -293,12 +295,8 @@ def _reply(answer: UpstreamAnswer) -> Payload:
     if kind is None:
         log.warning("the upstream answered an event with %r, which no client can be sent", answer.content_type)
         raise internal_error()
-    if kind in (DataType.TEXT, DataType.JSON):
-        try:
-            text = answer.body.decode()
-            if kind is DataType.JSON:
-                json.loads(text)
-        except (ValueError, RecursionError):
-            log.warning("the upstream answered an event with a body that is not what its content type says")
-            raise internal_error() from None
-    return Payload(kind, answer.body)
+    body = answer.body
+    if (kind is DataType.JSON and not is_json(body)) or (kind is DataType.TEXT and not is_text(body)):
+        log.warning("the upstream answered an event with a body that is not what its content type says")
+        raise internal_error()
+    return Payload(kind, body)

@@ -35,6 +35,15 @@ def _refuse_constant(name: str) -> Any:
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
+def is_json(text: bytes) -> bool:
+    """Strictly: UTF-8, no NaN, no absurd nesting."""
+    try:
+        _decoder.decode(text.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 class _Members:
     """The members of a JSON object, with the text each was written as: numbers go on byte for byte."""
 

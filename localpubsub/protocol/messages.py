@@ -31,6 +31,14 @@ def data_type_of(content_type: str) -> DataType | None:
     return _BY_MEDIA_TYPE.get(content_type.partition(";")[0].strip().lower())
 
 
+def is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Payload(NamedTuple):
     """`data` is UTF-8 text, JSON text as it was received, bytes, or a serialised `Any`."""
 

@@ -1,5 +1,6 @@
 """The document of `/docs`: what it promises, and that nothing it allows is a server error."""
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -55,6 +56,17 @@ async def _document() -> dict[str, dict[str, dict[str, dict[str, object]]]]:
         assert (await client.get("/docs")).status_code == 200
         document: dict[str, dict[str, dict[str, dict[str, object]]]] = (await client.get("/openapi.json")).json()
         return document
+
+
+async def test_the_page_needs_nothing_from_elsewhere() -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(APP), base_url="http://test") as client:
+        page = (await client.get("/docs")).text
+        assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+        answers = [await client.get(asset) for asset in assets]
+
+    assert len(assets) == 3
+    assert "https://" not in page
+    assert [answer.status_code for answer in answers] == [200] * 3
 
 
 async def test_both_hot_routes_are_described() -> None:

@@ -93,6 +93,9 @@ async def test_users_and_connections_are_targets_too(session: aiohttp.ClientSess
     [
         (":send", {"Content-Type": "text/html"}, b"x", 415, None),
         (":send", {"Content-Type": "application/json"}, b"{", 400, "message"),
+        (":send", {"Content-Type": "application/json"}, b"NaN", 400, "message"),
+        (":send", {"Content-Type": "application/json"}, b"[" * 100_000, 400, "message"),
+        (":send", TEXT, b"\xff", 400, "message"),
         (":send", TEXT, b"", 400, "message"),
         (":send", TEXT, b"x" * (1024 * 1024 + 1), 413, None),
         (":send?messageTtlSeconds=301", TEXT, b"x", 400, "messageTtlSeconds"),
