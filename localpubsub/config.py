@@ -71,6 +71,7 @@ class ServiceConfig:
     delivery_seconds: float = 100.0
     validation_seconds: float = 10.0
     shutdown_seconds: float = 5.0
+    close_seconds: float = 5.0
     ping_seconds: float = 25.0
     silence_seconds: float = 90.0
     public_endpoints: tuple[str, ...] = ()

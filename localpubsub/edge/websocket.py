@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 CLIENT_PATH = "/client/hubs/"
 INBOX_FRAMES = 256
-CLOSE_SECONDS = 5.0
 REASON_BYTES = 123
 ANONYMOUS = ClientClaims(None, (), (), {})
 HIDDEN_HEADERS = ("authorization", "x-asrs-internal-")
@@ -77,10 +76,9 @@ class ClientEndpoint:
         raise InvalidToken("there is no token, and the hub does not allow anonymous clients")
 
     async def _admit(self, request: web.Request, hub: str, knock: Knock) -> web.StreamResponse:
-        wake = asyncio.Event()
-        outbound = Outbound(wake.set)
+        running = _Socket(self._service, request, self._config)
         try:
-            connection = await self._service.connect(hub, knock, outbound)
+            connection = await self._service.connect(hub, knock, running.outbound)
         except ConnectRefused as refusal:
             return refuse(refusal.status)
         socket = web.WebSocketResponse(
@@ -88,14 +86,14 @@ class ClientEndpoint:
             max_msg_size=MESSAGE_LIMIT + 1,  # aiohttp refuses what reaches it
             autoping=False,
             compress=False,
-            timeout=CLOSE_SECONDS,
+            timeout=self._config.close_seconds,
         )
         await socket.prepare(request)
         self._service.open(connection)
         task = asyncio.current_task()
         self._open.add(task)  # type: ignore[arg-type]  # a handler always runs in a task
         try:
-            await _Socket(self._service, connection, socket, request, wake, self._config).run()
+            await running.run(connection, socket)
         finally:
             self._open.discard(task)
         return socket
@@ -109,43 +107,68 @@ class ClientEndpoint:
 class _Socket:
     """One open connection, until both sides are done with it."""
 
-    def __init__(
-        self,
-        service: Service,
-        connection: Connection,
-        socket: web.WebSocketResponse,
-        request: web.Request,
-        wake: asyncio.Event,
-        config: ServiceConfig,
-    ) -> None:
+    _connection: Connection
+    _socket: web.WebSocketResponse
+
+    def __init__(self, service: Service, request: web.Request, config: ServiceConfig) -> None:
+        self.outbound = Outbound(self._woken)
         self._service = service
-        self._connection = connection
-        self._socket = socket
         self._transport = request.transport
-        self._wake = wake
         self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
         self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue(INBOX_FRAMES)
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_at = self._loop.time()
+        self._ping_due = False
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._reason: str | None = None
 
-    async def run(self) -> None:
+    async def run(self, connection: Connection, socket: web.WebSocketResponse) -> None:
+        self._connection, self._socket = connection, socket
+        self._timers["look"] = self._loop.call_later(self._config.ping_seconds, self._look)
         worker = asyncio.create_task(self._work())
         writer = asyncio.create_task(self._write())
         try:
             await self._read()
             await self._inbox.put(None)
             await worker
+            if self.outbound.closing is not None:
+                await writer  # it is in the middle of the closing handshake
         finally:
+            for timer in self._timers.values():
+                timer.cancel()
             for task in (worker, writer):
                 task.cancel()
             await asyncio.gather(worker, writer, return_exceptions=True)
-            self._service.closed(self._connection, self._reason)
+            self._service.closed(connection, self._reason)
+
+    def _woken(self) -> None:
+        """There is something to write, or the end has come: then a client that reads nothing more is cut off."""
+        self._wake.set()
+        close = self.outbound.closing
+        if close is not None and "abort" not in self._timers:
+            self._reason = self._reason or close.reason or None
+            self._service.hub(self._connection.hub).remove(self._connection)
+            self._timers["abort"] = self._loop.call_later(self._config.close_seconds, self._abort)
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _look(self) -> None:
+        """Pings, and ends a connection whose other side has gone silent."""
+        silent = self._loop.time() - self._heard_at
+        if silent > self._config.silence_seconds and not self._inbox.full():
+            self.outbound.close(Close(1011, "PingTimeout"))
+            return
+        self._ping_due = True
+        self._wake.set()
+        self._timers["look"] = self._loop.call_later(self._config.ping_seconds, self._look)
 
     async def _read(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             message = await self._socket.receive()
-            self._heard_at = loop.time()
+            self._heard_at = self._loop.time()
             match message.type:
                 case WSMsgType.TEXT:
                     await self._inbox.put(Frame(message.data.encode(), is_text=True))
@@ -169,64 +192,35 @@ class _Socket:
     async def _work(self) -> None:
         connection = self._connection
         while (frame := await self._inbox.get()) is not None:
-            if connection.outbound.closing is not None:
+            if self.outbound.closing is not None:
                 continue  # already on its way out; the reader must still get rid of what it reads
             try:
                 await self._service.handle(connection, frame)
             except Disconnect as disconnect:
-                self._end(disconnect.code, disconnect.reason)
+                self.outbound.close(Close(disconnect.code, disconnect.reason))
             except Exception:
                 log.exception("a frame of hub %r could not be handled", connection.hub)
-                self._end(1011, "Internal server error")
-
-    def _end(self, code: int, reason: str) -> None:
-        self._reason = reason
-        self._service.hub(self._connection.hub).remove(self._connection)
-        self._connection.outbound.close(Close(code, reason))
+                self.outbound.close(Close(1011, "Internal server error"))
 
     async def _write(self) -> None:
-        outbound = self._connection.outbound
+        outbound = self.outbound
         try:
             while True:
                 if (frame := outbound.take()) is not None:
-                    await self._send(frame)
+                    kind = WSMsgType.TEXT if frame.is_text else WSMsgType.BINARY
+                    await self._socket.send_frame(frame.data, kind)
                 elif outbound.closing is not None:
                     break
+                elif self._ping_due:
+                    self._ping_due = False
+                    await self._socket.ping()
                 else:
-                    await self._wait()
+                    self._wake.clear()
+                    await self._wake.wait()
         except ConnectionError:
             return
-        close = outbound.closing
-        reason = close.reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
-        await self._socket.close(code=close.code, message=reason)
-
-    async def _send(self, frame: Frame) -> None:
-        """Gives up on a client that reads nothing more once the connection is to be closed."""
-        sending = asyncio.ensure_future(
-            self._socket.send_frame(frame.data, WSMsgType.TEXT if frame.is_text else WSMsgType.BINARY)
-        )
-        while not sending.done():
-            limit = CLOSE_SECONDS if self._connection.outbound.closing is not None else self._config.ping_seconds
-            await asyncio.wait([sending], timeout=limit)
-            if not sending.done() and self._connection.outbound.closing is not None:
-                sending.cancel()
-                if self._transport is not None:
-                    self._transport.abort()
-                raise ConnectionResetError
-        await sending
-
-    async def _wait(self) -> None:
-        """For something to write; meanwhile it pings, and drops a transport that has gone silent."""
-        self._wake.clear()
-        try:
-            async with asyncio.timeout(self._config.ping_seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            silent = asyncio.get_running_loop().time() - self._heard_at
-            if silent > self._config.silence_seconds and not self._inbox.full():
-                self._end(1011, "PingTimeout")
-            else:
-                await self._socket.ping()
+        code, reason = outbound.closing
+        await self._socket.close(code=code, message=reason.encode()[:REASON_BYTES].decode(errors="ignore").encode())
 
 
 def _query(request: web.Request) -> Query:

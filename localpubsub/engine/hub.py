@@ -88,7 +88,7 @@ class Hub:
     ) -> None:
         """Each encoding of the message is made once; receivers that speak it share the bytes."""
         encoded: dict[str, Frame] = {}
-        for connection in receivers:
+        for connection in tuple(receivers):  # one that reads too slowly leaves the hub on the way
             if connection.id in excluded:
                 continue
             codec = connection.codec

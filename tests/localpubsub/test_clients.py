@@ -294,6 +294,47 @@ async def test_a_message_of_one_mebibyte_passes(session: aiohttp.ClientSession, 
         assert len((await raw.receive(timeout=5)).data) == 1024 * 1024
 
 
+async def test_a_client_that_does_not_read_is_cut_off_and_delays_nobody(
+    session: aiohttp.ClientSession, upstream: RecordingUpstream
+) -> None:
+    sent = 48
+    async with (
+        LocalPubSub(config(upstream, close_seconds=0.1)) as service,
+        json_client(session, service, "den", user="fast", groups=("g",), roles=EVERYTHING) as fast,
+        json_client(session, service, "den", user="slow", groups=("g",)) as slow,
+    ):
+        # Nothing is taken from the slow client's socket any more, so its buffers fill.
+        transport = slow.socket._response.connection.transport  # type: ignore[union-attr]
+        transport.pause_reading()  # type: ignore[union-attr]
+        for _ in range(sent):
+            await fast.send(type="sendToGroup", group="g", dataType="text", data="x" * 1_000_000)
+            assert (await fast.receive())["dataType"] == "text"
+        gone = (await upstream.wait_for("disconnected"))[0]
+        transport.abort()  # type: ignore[union-attr]  # its side of the closing handshake will never come
+
+    assert gone.headers["ce-userId"] == "slow"
+    assert gone.body == b'{"reason": "The client reads too slowly."}'
+
+
+async def test_a_client_that_answers_no_ping_is_dropped(
+    session: aiohttp.ClientSession, upstream: RecordingUpstream
+) -> None:
+    quick = config(upstream, ping_seconds=0.05, silence_seconds=0.2, close_seconds=0.1)
+    async with (
+        LocalPubSub(quick) as service,
+        json_client(session, service, "den", user="alive") as alive,
+        json_client(session, service, "den", user="silent"),
+    ):
+        # Reading is what answers pings; the silent client never does.
+        reading = asyncio.create_task(alive.socket.receive(timeout=5))
+        gone = (await upstream.wait_for("disconnected"))[0]
+        assert not reading.done()
+        reading.cancel()
+
+    assert gone.headers["ce-userId"] == "silent"
+    assert gone.body == b'{"reason": "PingTimeout"}'
+
+
 async def test_a_stop_says_goodbye_to_clients_and_upstreams(
     session: aiohttp.ClientSession, upstream: RecordingUpstream
 ) -> None:
