@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 CLIENT_PATH = "/client/hubs/"
 INBOX_FRAMES = 256
 REASON_BYTES = 123
+ECHOED_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
 ANONYMOUS = ClientClaims(None, (), (), {})
 HIDDEN_HEADERS = ("authorization", "x-asrs-internal-")
 
@@ -85,6 +86,7 @@ class ClientEndpoint:
             protocols=(connection.subprotocol,) if connection.subprotocol else (),
             max_msg_size=MESSAGE_LIMIT + 1,  # aiohttp refuses what reaches it
             autoping=False,
+            autoclose=False,  # it would hang up without waiting for the other side's half of the handshake
             compress=False,
             timeout=self._config.close_seconds,
         )
@@ -180,12 +182,17 @@ class _Socket:
                 case WSMsgType.PONG:
                     pass
                 case _:
-                    self._ended(message)
+                    await self._ended(message)
                     return
 
-    def _ended(self, message: WSMessage) -> None:
-        if message.type is WSMsgType.CLOSE:
+    async def _ended(self, message: WSMessage) -> None:
+        """The last message of the other side: its half of the closing handshake, or what broke the connection."""
+        if self.outbound.closing is not None:
+            if self._transport is not None:
+                self._transport.close()
+        elif message.type is WSMsgType.CLOSE:
             self._reason = message.extra or None
+            await self._socket.close(code=message.data if message.data in ECHOED_CODES else 1000)
         elif message.type is WSMsgType.ERROR:
             self._reason = str(message.data) or None
 
@@ -217,10 +224,11 @@ class _Socket:
                 else:
                     self._wake.clear()
                     await self._wake.wait()
+            code, reason = outbound.closing
+            text = reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+            await self._socket.send_frame(code.to_bytes(2, "big") + text, WSMsgType.CLOSE)
         except ConnectionError:
             return
-        code, reason = outbound.closing
-        await self._socket.close(code=code, message=reason.encode()[:REASON_BYTES].decode(errors="ignore").encode())
 
 
 def _query(request: web.Request) -> Query:

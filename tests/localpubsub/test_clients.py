@@ -276,6 +276,30 @@ async def test_disconnected_carries_the_clients_reason(
     assert (await upstream.wait_for("disconnected"))[0].body == b'{"reason": "good night"}'
 
 
+@pytest.mark.parametrize(("sent", "echoed"), [(1000, 1000), (4001, 4001)])
+async def test_a_close_is_answered_with_its_code(
+    session: aiohttp.ClientSession, service: LocalPubSub, sent: int, echoed: int
+) -> None:
+    async with json_client(session, service) as client:
+        await client.socket.close(code=sent)
+
+        assert client.socket.close_code == echoed
+
+
+async def test_the_service_waits_for_the_other_half_of_the_closing_handshake(
+    session: aiohttp.ClientSession, service: LocalPubSub
+) -> None:
+    async with json_client(session, service) as client:
+        transport = client.socket._response.connection.transport  # type: ignore[union-attr]
+        transport.pause_reading()  # type: ignore[union-attr]
+        path = f"/api/hubs/open/connections/{client.id}"
+        async with session.delete(service.endpoint + path, headers=rest_headers(service, path)) as response:
+            assert response.status == 204
+        transport.resume_reading()  # type: ignore[union-attr]
+
+        assert await client.closed() == 1000
+
+
 async def test_the_wrong_kind_and_size_of_frame_have_their_codes(
     session: aiohttp.ClientSession, service: LocalPubSub
 ) -> None:
