@@ -7,6 +7,7 @@
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
+[ -n "${PYTHON:-}" ] || [ -x .venv/bin/python ] || make .venv/.run
 export PYTHONPATH="$here"
 export WEBPUBSUB_CONNECTION_STRING="$WPS_CONNECTION_STRING"
 export WEBPUBSUB_ALLOWED_ORIGINS="${BENCH_ORIGIN:-x.webpubsub.azure.com}"
