@@ -65,7 +65,7 @@ async def _dev(host: str, port: int, service_port: int) -> None:
             await until_stopped()
             out.print("[dim]Stopping.[/]")
     except OSError as error:
-        _fail(f"cannot listen: {error.strerror or error}")
+        _fail(f"cannot listen: {error.strerror or error}; choose others with --port and --service-port")
 
 
 @cli.command()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -128,6 +129,17 @@ async def test_serve_refuses_what_could_not_work(tmp_path: Path) -> None:
     assert "AccessKey" in await fails("serve", folder=tmp_path, WEBPUBSUB_CONNECTION_STRING="Endpoint=https://x")
     known = {"WEBPUBSUB_CONNECTION_STRING": CONNECTION_STRING}
     assert "nowhere" in await fails("serve", folder=tmp_path, HUBS="nowhere:Hub", **known)
+
+
+async def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        known = {"WEBPUBSUB_CONNECTION_STRING": CONNECTION_STRING}
+
+        assert "--service-port" in await fails("dev", "--port", port, "--service-port", "0", folder=tmp_path)
+        assert "--service-port" in await fails("dev", "--port", "0", "--service-port", port, folder=tmp_path)
+        assert port in await fails("serve", "--port", port, folder=tmp_path, **known)
+        assert port in await fails("local", "--port", port, folder=tmp_path)
 
 
 async def test_uvicorn_serves_the_app_by_its_name(tmp_path: Path) -> None:
