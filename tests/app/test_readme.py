@@ -1,0 +1,49 @@
+"""What the README shows is what runs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from app.upstream.hub import Environment
+from app.upstream.registry import build_hub
+from app.upstream.testing import HubClient, RecordingPublisher
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shown() -> dict[str, Any]:
+    """The names its Python blocks define, run one after the other."""
+    names: dict[str, Any] = {"__name__": "readme"}
+    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        exec(compile(block, "README.md", "exec"), names)
+    return names
+
+
+async def test_the_test_of_the_hub_passes() -> None:
+    await shown()["test_a_message_reaches_the_lobby"]()
+
+
+async def test_the_hub_is_built_as_the_server_builds_it_and_lets_people_in() -> None:
+    hub = build_hub(shown()["EchoHub"], RecordingPublisher(), Environment())
+    client = HubClient(hub)
+
+    await client.connect(query={"id": "mia"})
+
+    assert client.user_id == "mia"
+
+
+def test_every_file_it_points_to_is_there() -> None:
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in target]
+
+    assert targets
+    assert all((ROOT / target).exists() for target in targets)
+
+
+def test_every_word_of_make_it_names_is_one() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    words = set(re.findall(r"make ([a-z]+)", README)) - {"are"}
+
+    assert {"run", "test", "check", "bench"} <= words
+    assert all(re.search(rf"^{word}:", makefile, re.MULTILINE) for word in words)
