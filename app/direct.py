@@ -33,7 +33,7 @@ class DirectFastAPI(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            endpoint = self._endpoints.get(scope["path"].split("/", 2)[1])
+            endpoint = self._endpoints.get(scope["path"][1:].partition("/")[0])
             if endpoint is not None:
                 await endpoint(scope, receive, send)
                 return

@@ -38,7 +38,9 @@ def configure_logging(level: str = "info", output: str = "auto") -> None:
 
 
 def _console_renderer() -> Any:
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # The pretty traceback prints local variables, and those hold bodies, claims and keys.
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
 
 
 def _stamp(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -102,8 +103,8 @@ class Settings(BaseSettings):
     @field_validator("webpubsub_endpoint")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("https://", "http://")):
-            raise ValueError("must start with https:// or http://")
+        if value is not None and (not value.startswith(("https://", "http://")) or not urlsplit(value).hostname):
+            raise ValueError("must start with https:// or http:// and name a host")
         return value.rstrip("/") if value else None
 
     @model_validator(mode="after")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from time import time
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from azure.core.exceptions import AzureError, HttpResponseError
 from pydantic_core import to_json
@@ -45,8 +44,8 @@ class AccessIssuer(Protocol):
 
 @lru_cache(maxsize=256)
 def client_url(endpoint: str, hub: str, protocol: ClientProtocol = ClientProtocol.DEFAULT) -> str:
-    """Where clients connect: the service's URL with the WebSocket scheme, without a token."""
-    return "ws" + endpoint.removeprefix("http") + _PATHS[protocol] + quote(hub, safe="")
+    """Where clients connect: the service's URL with the WebSocket scheme, without a token; spelt as the SDK does."""
+    return "ws" + endpoint.lower().removeprefix("http") + _PATHS[protocol] + hub
 
 
 def _base64url(data: bytes) -> bytes:

@@ -38,6 +38,7 @@ class EntraVerifier:
         self._session: aiohttp.ClientSession | None = None
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
+        self._fetches = 0
         self._fetching = asyncio.Lock()
 
     def open(self, session: aiohttp.ClientSession) -> None:
@@ -78,31 +79,37 @@ class EntraVerifier:
         if age < KEYS_KEPT_SECONDS and key_id in self._keys:
             return self._keys[key_id]
         if age > UNKNOWN_KEY_PAUSE_SECONDS:
+            fetches = self._fetches
             async with self._fetching:
-                if monotonic() - self._fetched_at > UNKNOWN_KEY_PAUSE_SECONDS:
+                if self._fetches == fetches:  # else somebody fetched while this one waited for its turn
                     await self._fetch()
+            if not self._keys:
+                raise Overloaded("the keys of the Entra tenant cannot be fetched", retry_after_seconds=5)
         return self._keys.get(key_id)
 
     async def _fetch(self) -> None:
-        """Replaces the keys. Old ones stay in use while the authority does not answer."""
-        self._fetched_at = monotonic()
+        """Replaces the keys. Old ones stay in use while the authority does not answer; without any it is asked soon."""
         try:
             metadata = await self._get(f"{self._authority}/{self._tenant}/v2.0/.well-known/openid-configuration")
             published = await self._get(metadata["jwks_uri"])
             self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(published).keys if key.key_id is not None}
-        except (aiohttp.ClientError, TimeoutError, KeyError, ValueError, jwt.PyJWTError) as error:
+        except (aiohttp.ClientError, TimeoutError, LookupError, TypeError, ValueError, jwt.PyJWTError) as error:
             log.error(  # noqa: TRY400 - the kind of failure is what an operator needs
                 "cannot fetch the keys of the Entra tenant", tenant=self._tenant, error=type(error).__name__
             )
-            if not self._keys:
-                self._fetched_at = float("-inf")
-                raise Overloaded("the keys of the Entra tenant cannot be fetched", retry_after_seconds=5) from None
+        finally:
+            self._fetches += 1
+            if self._keys:
+                self._fetched_at = monotonic()
 
-    async def _get(self, url: str) -> Any:
+    async def _get(self, url: str) -> dict[str, Any]:
         if self._session is None:
             raise aiohttp.ClientError("not open")
         async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=10), raise_for_status=True) as answer:
-            return await answer.json()
+            document = await answer.json()
+        if not isinstance(document, dict):
+            raise TypeError("not a JSON object")
+        return document
 
 
 def _spellings(audience: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The closed union of events Azure Web PubSub delivers (spec/upstream.md 2-6)."""
 
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
@@ -91,7 +92,8 @@ class EventBase(WireModel):
     def cookies(self) -> dict[str, str]:
         """Cookies that earlier answers set for this connection."""
         pairs = (pair.partition("=") for pair in (self.context.cookie or "").split(";"))
-        return {name.strip(): value.strip() for name, _, value in pairs if name.strip()}
+        unquote = SimpleCookie().value_decode
+        return {name.strip(): unquote(value.strip())[0] for name, _, value in pairs if name.strip()}
 
 
 Multi = dict[str, list[str]]

@@ -28,7 +28,7 @@ class EventHandlerEndpoint:
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         method = scope["method"]
-        if scope["path"].count("/") > 2 and not scope["path"].endswith("/"):
+        if scope["path"].rstrip("/").count("/") > 2:
             return NOT_FOUND
         if method == "POST":
             return await self._webhook.receive(scope["headers"], partial(read_body, receive))

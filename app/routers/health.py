@@ -14,7 +14,11 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Events can be verified and messages sent", responses={503: {}})
 async def readyz(services: ServicesDep, response: Response) -> dict[str, str]:
-    if services.settings.service_url is None:
+    settings = services.settings
+    if settings.service_url is None:
         response.status_code = 503
         return {"status": "no Web PubSub service is configured"}
+    if not (settings.can_verify_events or settings.allow_unverified_webhooks):
+        response.status_code = 503
+        return {"status": "no event can be verified"}
     return {"status": "ready"}

@@ -16,8 +16,8 @@ from app.upstream.reply import APPLICATION_JSON, Reply, text
 log = structlog.get_logger(__name__)
 
 NO_STORE = ((b"cache-control", b"no-store"),)
-NOT_ALLOWED = text(405, "use GET or POST", ((b"allow", b"GET, POST"),))
-NOT_FOUND = text(404, "there is no such path")
+NOT_ALLOWED = text(405, "use GET or POST", ((b"allow", b"GET, POST"), *NO_STORE))
+NOT_FOUND = text(404, "there is no such path", NO_STORE)
 MAX_USER_ID = 1024
 PRINCIPAL_HEADERS = (b"x-ms-client-principal-id", b"x-ms-client-principal-name")
 

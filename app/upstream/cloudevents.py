@@ -3,6 +3,7 @@
 Binary content mode only: attributes are `ce-*` headers, the body is the data.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
@@ -46,6 +47,9 @@ METADATA = b"x-webpubsub-metadata-"
 MQTT_PROPERTY = b"mqtt-"
 STRUCTURED_MODE = b"application/cloudevents"
 
+_PAYLOADS = frozenset({TEXT, JSON, BINARY, PROTOBUF})
+_MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*", re.ASCII)
+
 _CONTEXT_FIELDS: Mapping[bytes, str] = {
     str(field.title).lower().encode(): name for name, field in ConnectionContext.model_fields.items()
 }
@@ -64,7 +68,7 @@ _EventModel = TypeVar("_EventModel", bound=EventBase)
 
 
 def read_headers(lines: Lines) -> Headers:
-    """The header lines as a dictionary; the first of repeated lines wins, lists are joined.
+    """The header lines as a dictionary; lists, cookies and MQTT properties are joined, of others the first line wins.
 
     Names must be lower case, as ASGI has them. Raises `MalformedEvent` where an identity header is repeated: two
     readers of one request must not see two connections.
@@ -76,8 +80,10 @@ def read_headers(lines: Lines) -> Headers:
     for name, value in lines:
         if name not in headers:
             headers[name] = value
-        elif name in _LISTS:
+        elif name in _LISTS or name.startswith(MQTT_PROPERTY):
             headers[name] += b"," + value
+        elif name == b"cookie":
+            headers[name] += b"; " + value
         elif name in _IDENTITY:
             raise MalformedEvent(f"header {name.decode()} is repeated")
     return headers
@@ -155,17 +161,23 @@ def kind_of(event_type: str, event_name: str, content_type: bytes, is_mqtt: bool
         return Kind(JSON, _DECODERS[event_type])
     bare = content_type.partition(b";")[0].strip().lower().decode("latin-1")
     if is_mqtt:
-        return Kind(bare or BINARY, _decode_mqtt_user_event)
-    if bare not in (TEXT, JSON, BINARY, PROTOBUF):
+        return Kind(bare if bare in _PAYLOADS else _media_of(content_type), _decode_mqtt_user_event)
+    if bare not in _PAYLOADS:
         raise UnsupportedMedia(f"a user event needs a content type of {TEXT}, {JSON}, {BINARY} or {PROTOBUF}")
     return Kind(bare, _decode_user_event)
+
+
+def _media_of(content_type: bytes) -> str:
+    """A media type as a device wrote it, parameters included; binary where it is none that could be sent back."""
+    text = content_type.strip().decode("latin-1")
+    return text if _MEDIA_TYPE.fullmatch(text) else BINARY
 
 
 def _prefixed(headers: Headers, names: Set[bytes], prefix: bytes) -> list[tuple[str, str]]:
     return [
         (name[len(prefix) :].decode("latin-1"), value.decode("latin-1"))
         for name, value in headers.items()
-        if name in names and name.startswith(prefix)
+        if name in names and name.startswith(prefix) and name != prefix
     ]
 
 
@@ -202,14 +214,14 @@ def decode_payload(media: str, body: bytes) -> Payload:
 def _read(model: type[_EventModel], context: ConnectionContext, body: bytes) -> _EventModel:
     try:
         if b"NaN" not in body and b"Infinity" not in body:
-            return model.model_validate_json(body).within(context)
+            return model.model_validate_json(body, by_alias=True, by_name=False).within(context)
     except ValidationError:
         pass  # it may still be an older service's way of saying nothing
     return _read_leniently(model, context, body)
 
 
 def _read_leniently(model: type[_EventModel], context: ConnectionContext, body: bytes) -> _EventModel:
-    """As `_read`; a null member, or a null among the lists of one, counts as absent (spec/upstream.md 4.1)."""
+    """As `_read`; a null member, or a null among the members of one, counts as absent (spec/upstream.md 4.1)."""
     try:
         members = parse_json(body)
     except ValueError:
@@ -220,8 +232,10 @@ def _read_leniently(model: type[_EventModel], context: ConnectionContext, body: 
     for name in ("claims", "query", "headers"):
         if isinstance(lists := present.get(name), dict):
             present[name] = {key: [] if values is None else values for key, values in lists.items()}
+    if isinstance(mqtt := present.get("mqtt"), dict):
+        present["mqtt"] = {name: member for name, member in mqtt.items() if member is not None}
     try:
-        return model.model_validate(present).within(context)
+        return model.model_validate(present, by_alias=True, by_name=False).within(context)
     except ValidationError as error:
         raise MalformedEvent(_first_problem(error, "member", {})) from None
 

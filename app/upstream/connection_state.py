@@ -12,7 +12,7 @@ from typing import TypeVar
 from pydantic import BaseModel, JsonValue
 from pydantic_core import from_json, to_json
 
-from app.upstream.errors import StateTooLarge
+from app.upstream.errors import HandlerError, StateTooLarge
 
 SOFT_LIMIT_BYTES = 4 * 1024
 HARD_LIMIT_BYTES = 8 * 1024
@@ -23,16 +23,22 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class ConnectionState(MutableMapping[str, JsonValue]):
-    """A dictionary of JSON values that knows whether it changed.
+    """A dictionary of JSON values that knows whether it changed, deep inside included.
 
     `raw` is the header as received. Text that is no base64 JSON object leaves the dictionary empty, never an error:
     another library may have written it.
     """
 
-    __slots__ = ("_changed", "_values", "raw")
+    __slots__ = ("_changed", "_received", "_values", "raw")
 
-    def __init__(self, values: dict[str, JsonValue] | None = None, *, raw: str | None = None) -> None:
+    def __init__(
+        self, values: dict[str, JsonValue] | None = None, *, raw: str | None = None, received: bytes | None = None
+    ) -> None:
+        """`received` is the JSON text of `values`, where there is one already."""
         self._values = values if values is not None else {}
+        if received is None:
+            received = to_json(values) if values else b"{}"
+        self._received = received
         self._changed = False
         self.raw = raw
 
@@ -41,24 +47,37 @@ class ConnectionState(MutableMapping[str, JsonValue]):
         if isinstance(header, ConnectionState):
             return header
         try:
-            values = from_json(base64.b64decode(header, validate=True), allow_inf_nan=False)
+            received = base64.b64decode(header, validate=True)
+            values = from_json(received, allow_inf_nan=False)
         except (binascii.Error, ValueError):
             values = None
-        return cls(values if isinstance(values, dict) else None, raw=header or None)
+        if not isinstance(values, dict):
+            return cls(raw=header or None)
+        return cls(values, raw=header, received=received)
 
     def header(self) -> str | None:
         """The value to send back, or `None` when nothing changed.
 
         Raises `StateTooLarge` past 8 KiB: common servers refuse a longer header line, and the state would be lost.
+        Raises `HandlerError` for values that are not JSON.
         """
-        if not self._changed:
+        if not self._changed and (not self._values or from_json(self._received) == self._values):
             return None
         if not self._values:
             return CLEARED
-        encoded = base64.b64encode(to_json(self._values, inf_nan_mode="constants")).decode()
+        encoded = base64.b64encode(self._json()).decode()
         if len(encoded) > HARD_LIMIT_BYTES:
             raise StateTooLarge(len(encoded), HARD_LIMIT_BYTES)
         return encoded
+
+    def _json(self) -> bytes:
+        try:
+            text = to_json(self._values, inf_nan_mode="constants")
+            if b"NaN" in text or b"Infinity" in text:
+                from_json(text, allow_inf_nan=False)
+        except ValueError as error:
+            raise HandlerError(f"the connection state is not JSON: {error}") from None
+        return text
 
     def read(self, model: type[Model]) -> Model:
         """The state as `model`; raises pydantic's `ValidationError` where it does not fit."""

@@ -10,6 +10,12 @@ from typing import Any
 Task = asyncio.Task[Any]
 
 
+def is_cancelling() -> bool:
+    """Whether somebody wants the current task to stop, rather than that it awaited something that was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Deadlines:
     """All deadlines are `seconds` after their start, so the dictionary is in order of lateness.
 

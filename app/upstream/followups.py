@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from app.upstream.deadlines import is_cancelling
 from app.upstream.errors import Overloaded
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,10 @@ class Followups:
             while lane:
                 try:
                     await lane.popleft()()
+                except asyncio.CancelledError:
+                    if is_cancelling():
+                        raise
+                    log.exception("handler failed", hub=key[0], connection_id=key[1])
                 except Exception:
                     log.exception("handler failed", hub=key[0], connection_id=key[1])
                 finally:

@@ -45,7 +45,8 @@ def on_event(*names: str) -> Callable[[_Handler], _Handler]:
         raise TypeError("on_event needs the name of an event, or '*'")
 
     def mark(handler: _Handler) -> _Handler:
-        setattr(handler, _EVENT_NAMES, tuple(name.lower() for name in names))
+        known: tuple[str, ...] = getattr(handler, _EVENT_NAMES, ())
+        setattr(handler, _EVENT_NAMES, (*known, *(name.lower() for name in names)))
         return handler
 
     return mark

@@ -26,8 +26,16 @@ def key_of(context: ConnectionContext) -> Key | None:
     return context.hub.lower(), context.connection_id, context.physical_connection_id, context.event_id
 
 
+def _size(body: bytes, headers: Headers) -> int:
+    """The state in a header may be larger than any body."""
+    size = len(body)
+    for _, value in headers:
+        size += len(value)
+    return size
+
+
 class IdempotencyWindow:
-    """Answers of the last `seconds`, at most `max_answers` of them and `max_bytes` of bodies; the oldest go first.
+    """Answers of the last `seconds`, at most `max_answers` and `max_bytes` of them; the oldest go first.
 
     Only final answers are kept: after a 5xx the redelivery is a new attempt.
     """
@@ -86,7 +94,7 @@ class IdempotencyWindow:
         now = self._clock()
         self._answers[key] = (now + self._seconds, reply.status, reply.body, reply.headers)
         self._order.append(key)
-        self._bytes += len(reply.body)
+        self._bytes += _size(reply.body, reply.headers)
         if now >= self._look_again or len(self._answers) > self._max_answers or self._bytes > self._max_bytes:
             self._prune(now)
 
@@ -97,5 +105,6 @@ class IdempotencyWindow:
             full = len(order) > self._max_answers or self._bytes > self._max_bytes
             if not full and answers[order[0]][0] > now:
                 break
-            self._bytes -= len(answers.pop(order.popleft())[2])
+            _, _, body, headers = answers.pop(order.popleft())
+            self._bytes -= _size(body, headers)
         self._look_again = now + min(1.0, self._seconds)

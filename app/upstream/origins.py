@@ -30,12 +30,12 @@ class Origins:
     """Exact host comparison; a prefix or suffix of an allowed host is another host.
 
     `allowed` are hosts beside those of the endpoints: custom domains and replicas, which sign with the keys of any
-    endpoint. `*` in it allows every host.
+    endpoint. `*` in it allows every host, as does having neither endpoints nor `allowed`.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint], allowed: Iterable[str] = ()) -> None:
         names = {host.strip().lower() for host in allowed if host.strip()}
-        self.unrestricted = ANY in names
+        self.unrestricted = ANY in names or not (names or endpoints)
         every_key = tuple(dict.fromkeys(key for endpoint in endpoints for key in endpoint.access_keys))
         self._keys: dict[str, tuple[bytes, ...]] = dict.fromkeys(names - {ANY}, every_key)
         for endpoint in endpoints:
@@ -56,7 +56,8 @@ class Origins:
         known = self._keys.get(header)
         if known is not None:
             return known
-        found = [self._keys[host] for host in hosts_of(header) if host in self._keys]
+        hosts = hosts_of(header)
+        found = [self._keys[host] for host in hosts if host in self._keys]
         if found:
             return tuple(dict.fromkeys(key for keys in found for key in keys))
-        return self._every_key if self.unrestricted and header.strip() else None
+        return self._every_key if self.unrestricted and hosts else None

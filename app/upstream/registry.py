@@ -1,6 +1,7 @@
 """The hubs of this process, by name."""
 
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_type_hints
@@ -37,15 +38,16 @@ def build_hub(hub_class: type[Hub], publisher: Publisher, environment: Environme
     """An instance with the collaborators its `__init__` asks for by type. Raises `HubError`."""
     available: dict[Any, object] = {Publisher: publisher, Environment: environment}
     hints = get_type_hints(hub_class.__init__)
-    hints.pop("return", None)
-    unknown = [name for name, wanted in hints.items() if wanted not in available]
+    wanted = inspect.signature(hub_class).parameters
+    found = {name: available[hints[name]] for name in wanted if hints.get(name) in available}
+    unknown = [name for name, one in wanted.items() if name not in found and one.default is one.empty]
     if unknown:
         raise HubError(
             f"{hub_class.__name__}.__init__ asks for {', '.join(unknown)}; a hub may ask for a Publisher and an "
             "Environment"
         )
     build: Callable[..., Hub] = hub_class
-    return build(**{name: available[wanted] for name, wanted in hints.items()})
+    return build(**found)
 
 
 class HubRegistry:

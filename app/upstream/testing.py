@@ -8,6 +8,7 @@ assert publisher.sent[-1].value == {"from": "mia", "message": "hi"}
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -244,7 +245,7 @@ class HubClient:
             event_id=event_id,
             user_id=self.user_id,
             subprotocol=self._subprotocol,
-            state=ConnectionState(dict(self._state)),
+            state=ConnectionState(deepcopy(self._state)),
         )
 
     async def _deliver(self, event: Event) -> Reply:
@@ -253,6 +254,6 @@ class HubClient:
             await followup()
         if reply.status >= 400:
             raise Rejected(reply.body.decode(), status=reply.status)
-        if event.state.header() is not None:
+        if followup is None and event.state.header() is not None:
             self._state = dict(event.state)
         return reply

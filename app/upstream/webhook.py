@@ -21,7 +21,7 @@ from app.upstream.cloudevents import (
     kind_of,
     read_headers,
 )
-from app.upstream.deadlines import Deadlines
+from app.upstream.deadlines import Deadlines, is_cancelling
 from app.upstream.dispatch import dispatch, encode_failure
 from app.upstream.errors import (
     BodyTooLarge,
@@ -47,6 +47,7 @@ ReadBody = Callable[[int], Awaitable[bytes]]
 """Reads the whole body; raises `BodyTooLarge` past the given number of bytes."""
 
 MEGABYTE = 1024 * 1024
+MAX_LENGTH_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,10 @@ class Webhook:
             hub = self._find_hub(headers)
             event = await self.decode(headers, read_body)
         except Refused as refusal:
-            _log_refusal(dict(lines), refusal, started)
-            if self._limits.ignore_unknown_events and isinstance(refusal, UnknownEventType):
-                return NO_CONTENT
-            return encode_refusal(refusal)
+            ignored = self._limits.ignore_unknown_events and isinstance(refusal, UnknownEventType)
+            answer = NO_CONTENT if ignored else encode_refusal(refusal)
+            _log_refusal(dict(lines), refusal, answer, started)
+            return answer
         key = key_of(event.context)
         if key is None:
             reply, repeated = await self._run(hub, event), False
@@ -134,7 +135,7 @@ class Webhook:
         )
         kind = kind_of(context.type, context.event_name, headers.get(b"content-type", b""), context.is_mqtt)
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limits.max_body_bytes:
+        if declared.isdigit() and (len(declared) > MAX_LENGTH_DIGITS or int(declared) > limits.max_body_bytes):
             raise BodyTooLarge("the body is too large")
         return kind.decode(context, kind.media, headers, await read_body(limits.max_body_bytes))
 
@@ -146,9 +147,12 @@ class Webhook:
             if followup is not None:
                 self._followups.start((hub.name, event.connection_id), followup)
         except asyncio.CancelledError:
-            if not self._deadlines.end(task):
+            if self._deadlines.end(task):
+                _log_failure(hub, event, f"no answer within {self._limits.handler_seconds:g} s")
+            elif is_cancelling():
                 raise
-            _log_failure(hub, event, f"no answer within {self._limits.handler_seconds:g} s")
+            else:
+                _log_failure(hub, event, "it awaited something that was cancelled")
             return encode_failure(event)
         except Overloaded as refusal:
             return encode_refusal(refusal)
@@ -207,11 +211,11 @@ def _log_failure(hub: Hub, event: Event, reason: str, error: Exception | None = 
     )
 
 
-def _log_refusal(headers: Mapping[bytes, bytes], refusal: Refused, started: float) -> None:
+def _log_refusal(headers: Mapping[bytes, bytes], refusal: Refused, answer: Reply, started: float) -> None:
     """What the request claims to be is unverified here, and cut short."""
 
     def claimed(name: bytes) -> str:
-        return headers.get(name, b"").decode("latin-1")[:256]
+        return headers.get(name, b"").decode(errors="replace")[:256]
 
     log.warning(
         "event refused",
@@ -221,7 +225,7 @@ def _log_refusal(headers: Mapping[bytes, bytes], refusal: Refused, started: floa
         user_id=claimed(b"ce-userid"),
         origin=claimed(b"webhook-request-origin"),
         outcome="refused",
-        status=refusal.status,
+        status=answer.status,
         reason=refusal.reason,
         duration_ms=round((perf_counter() - started) * 1000, 3),
     )
