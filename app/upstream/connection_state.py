@@ -61,11 +61,15 @@ class ConnectionState(MutableMapping[str, JsonValue]):
         Raises `StateTooLarge` past 8 KiB: common servers refuse a longer header line, and the state would be lost.
         Raises `HandlerError` for values that are not JSON.
         """
-        if not self._changed and (not self._values or from_json(self._received) == self._values):
+        if not self._changed and not self._values:
             return None
         if not self._values:
             return CLEARED
-        encoded = base64.b64encode(self._json()).decode()
+        text = self._json()
+        # As text: in Python 1 and True are equal, for the next reader they are not.
+        if not self._changed and text == to_json(from_json(self._received)):
+            return None
+        encoded = base64.b64encode(text).decode()
         if len(encoded) > HARD_LIMIT_BYTES:
             raise StateTooLarge(len(encoded), HARD_LIMIT_BYTES)
         return encoded

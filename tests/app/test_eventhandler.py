@@ -130,6 +130,21 @@ async def test_other_paths_are_not_found(client: httpx.AsyncClient) -> None:
         assert (await client.post(path, headers=event("user", "echo"), content=b"x")).status_code == 404
 
 
+async def test_a_path_without_a_slash_is_not_found(client: httpx.AsyncClient) -> None:
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "OPTIONS", "path": "*", "query_string": b"", "headers": []}
+    await client._transport.app(scope, receive, send)  # type: ignore[attr-defined]
+
+    assert sent[0]["status"] == 404
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "HEAD", "GET"])
 async def test_other_methods_are_told_which_there_are(client: httpx.AsyncClient, method: str) -> None:
     headers = {"ce-type": "azure.webpubsub.user.echo"}

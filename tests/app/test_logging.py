@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 import structlog
 
 from app.jsonlog import LineSink, json_logger
+from app.logging import configure_logging
 from tests.app.conftest import KEY, MakeClient, event
 
 SECRETS = ("s3cr3t-body", "s3cr3t-token", "s3cr3t-state", "sha256=", KEY, "access_token=")
@@ -48,6 +50,19 @@ def log() -> Iterator[Log]:
 @pytest.fixture
 def quiet_log() -> Iterator[Log]:
     yield from logged("debug")
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    stream, before, root = io.StringIO(), structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("app.logging.CHATTY", ())
+    configure_logging(output="console")
+    yield stream
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 async def test_every_event_is_one_line_with_its_fields(log: Log, client: httpx.AsyncClient) -> None:
@@ -178,3 +193,19 @@ async def test_lines_are_written_in_order_and_in_time(log: Log) -> None:
         logger.info("tick", number=number)
 
     assert [line["number"] for line in log.lines("tick")] == list(range(600))
+
+
+@pytest.mark.parametrize("logger_of", [structlog.get_logger, logging.getLogger])
+def test_a_traceback_in_a_terminal_shows_no_local_variables(
+    console: io.StringIO, logger_of: Callable[[str], Any]
+) -> None:
+    def fail(body: str) -> None:
+        raise RuntimeError("boom")
+
+    try:
+        fail(SECRETS[0])
+    except RuntimeError:
+        logger_of("x").exception("handler failed")
+
+    assert "RuntimeError: boom" in console.getvalue()
+    assert SECRETS[0] not in console.getvalue()

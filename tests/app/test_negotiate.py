@@ -89,8 +89,11 @@ async def test_app_service_principals_count_only_where_they_are_trusted(
 
 
 async def test_other_methods_and_paths_are_refused(client: httpx.AsyncClient) -> None:
-    assert (await client.put("/negotiate?id=mia")).status_code == 405
-    assert (await client.get("/negotiate/chat?id=mia")).status_code == 404
+    wrong_method = await client.put("/negotiate?id=mia")
+    wrong_path = await client.get("/negotiate/chat?id=mia")
+
+    assert (wrong_method.status_code, wrong_path.status_code) == (405, 404)
+    assert [answer.headers["cache-control"] for answer in (wrong_method, wrong_path)] == ["no-store", "no-store"]
 
 
 async def test_without_a_service_there_is_nothing_to_hand_out(connect_to: MakeClient) -> None:
@@ -101,6 +104,16 @@ async def test_health_and_readiness(client: httpx.AsyncClient, connect_to: MakeC
     assert (await client.get("/healthz")).json() == {"status": "ok"}
     assert (await client.get("/readyz")).status_code == 200
     assert (await connect_to(webpubsub_connection_string=None).get("/readyz")).status_code == 503
+
+
+async def test_ready_is_who_can_tell_whose_events_come_in(connect_to: MakeClient) -> None:
+    keyless: dict[str, Any] = {
+        "webpubsub_connection_string": None, "webpubsub_endpoint": "https://contoso.webpubsub.azure.com",
+    }  # fmt: skip
+    unproven = await connect_to(**keyless).get("/readyz")
+
+    assert (unproven.status_code, unproven.json()) == (503, {"status": "no event can be verified"})
+    assert (await connect_to(**keyless, allow_unverified_webhooks=True).get("/readyz")).status_code == 200
 
 
 async def test_the_lazy_page_learns_where_to_connect(client: httpx.AsyncClient, connect_to: MakeClient) -> None:

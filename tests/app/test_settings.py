@@ -58,6 +58,8 @@ def test_further_connections_are_for_receiving_only(monkeypatch: pytest.MonkeyPa
         ({"webpubsub_connection_string": f"{KEY}"}, "key=value"),
         ({"webpubsub_more_connection_strings": f"Endpoint=ftp://x;AccessKey={KEY}"}, "needs Endpoint"),
         ({"webpubsub_endpoint": "contoso"}, "must start with"),
+        ({"webpubsub_endpoint": "https://"}, "name a host"),
+        ({"webpubsub_endpoint": "https://:8080/x"}, "name a host"),
         ({"webpubsub_connection_string": STRING, "webpubsub_endpoint": "https://other"}, "different services"),
         ({"negotiate_minutes": 60, "negotiate_max_minutes": 30}, "exceeds"),
         ({"log_level": "loud"}, "LOG_LEVEL"),

@@ -23,8 +23,8 @@ def claims(token: str) -> dict[str, Any]:
     return dict(jwt.decode(token, KEY, algorithms=["HS256"], options=options))
 
 
-@pytest.mark.parametrize("endpoint", ["https://contoso.webpubsub.azure.com", "http://localhost:8081"])
-@pytest.mark.parametrize("hub", ["chat", "Sample_ChatApp"])
+@pytest.mark.parametrize("endpoint", ["https://Contoso.webpubsub.Azure.com", "http://localhost:8081"])
+@pytest.mark.parametrize("hub", ["chat", "Sample_ChatApp", "chat`1[a,b]"])
 @pytest.mark.parametrize("protocol", list(ClientProtocol))
 @pytest.mark.parametrize(
     "grant", [{}, {"user_id": "žofie/1", "roles": ["webpubsub.sendToGroup.a", "b"], "groups": ["g"]}]

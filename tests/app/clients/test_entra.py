@@ -1,5 +1,6 @@
 """Bearer tokens of event handlers, against an issuer that runs here."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -29,12 +30,13 @@ class Issuer:
         self.url = ""
         self.fetches = 0
         self.down = False
+        self.documents: dict[str, Any] = {}
         self.keys = {"k1": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
 
     async def metadata(self, _: web.Request) -> web.Response:
         if self.down:
             return web.Response(status=503)
-        return web.json_response({"jwks_uri": f"{self.url}/keys"})
+        return web.json_response(self.documents.get("metadata", {"jwks_uri": f"{self.url}/keys"}))
 
     async def published(self, _: web.Request) -> web.Response:
         self.fetches += 1
@@ -42,7 +44,7 @@ class Issuer:
             jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": key_id, "use": "sig"}
             for key_id, key in self.keys.items()
         ]
-        return web.json_response({"keys": keys})
+        return web.json_response(self.documents.get("keys", {"keys": keys}))
 
     def token(self, key_id: str = "k1", **changes: Any) -> str:
         now = int(time.time())
@@ -160,6 +162,22 @@ async def test_keys_are_fetched_once_and_a_flood_of_unknown_ones_changes_nothing
     assert issuer.fetches == 1
 
 
+async def test_who_comes_during_the_first_fetch_waits_for_its_keys(issuer: Issuer, verifier: EntraVerifier) -> None:
+    await asyncio.gather(*(verifier.verify(issuer.token()) for _ in range(3)))
+
+    assert issuer.fetches == 1
+
+
+async def test_who_comes_during_a_first_fetch_that_fails_is_asked_to_come_again(
+    issuer: Issuer, verifier: EntraVerifier
+) -> None:
+    issuer.down = True
+
+    outcomes = await asyncio.gather(*(verifier.verify(issuer.token()) for _ in range(3)), return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [Overloaded] * 3
+
+
 async def test_a_rotated_key_is_found_after_the_pause(
     issuer: Issuer, verifier: EntraVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,5 +198,30 @@ async def test_while_the_authority_is_down_the_service_is_asked_to_come_again(
     with pytest.raises(Overloaded):
         await verifier.verify(issuer.token())
     issuer.down = False
+
+    await verifier.verify(issuer.token())
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        {"metadata": []},
+        {"metadata": "x"},
+        {"metadata": {}},
+        {"metadata": {"jwks_uri": 7}},
+        {"keys": []},
+        {"keys": None},
+        {"keys": {"keys": 7}},
+        {"keys": {"keys": [7]}},
+    ],
+    ids=str,
+)
+async def test_documents_of_another_shape_are_an_authority_that_is_down(
+    issuer: Issuer, verifier: EntraVerifier, documents: dict[str, Any]
+) -> None:
+    issuer.documents = documents
+    with pytest.raises(Overloaded):
+        await verifier.verify(issuer.token())
+    issuer.documents = {}
 
     await verifier.verify(issuer.token())

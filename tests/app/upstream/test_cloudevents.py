@@ -75,6 +75,12 @@ def test_lists_of_several_lines_are_joined_and_the_first_of_others_counts() -> N
     assert read_headers(lines) == {b"ce-signature": b"a,b", b"x": b"1"}
 
 
+def test_cookies_and_mqtt_properties_of_several_lines_are_joined() -> None:
+    lines = [(b"cookie", b"a=1"), (b"mqtt-zone", b"n"), (b"cookie", b"b=2"), (b"mqtt-zone", b"s")]
+
+    assert read_headers(lines) == {b"cookie": b"a=1; b=2", b"mqtt-zone": b"n,s"}
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "data"),
     [
@@ -117,6 +123,32 @@ def test_metadata_and_cookies_are_read() -> None:
     assert event.cookies == {"a": "b", "c": "d=e", "f": ""}
 
 
+def test_a_quoted_cookie_is_read_as_it_was_written() -> None:
+    event = decode("sys.connected", cookie=r'a="x\073 y"; b="\"q\""; c="; d=""')
+
+    assert event.cookies == {"a": "x; y", "b": '"q"', "c": '"', "d": ""}
+
+
+def test_a_prefix_alone_names_nothing() -> None:
+    sent = decode("user.e", b"x", content_type="text/plain", x_webpubsub_metadata_="y")
+    published = decode("user.e", b"x", ce_physicalconnectionid="ph", mqtt_="y")
+
+    assert isinstance(sent, UserEvent)
+    assert isinstance(published, MqttUserEvent)
+    assert (sent.metadata, published.user_properties) == ({}, [])
+
+
+@pytest.mark.parametrize("claims", [b"{}", b"null"])
+def test_members_are_known_by_their_names_on_the_wire_only(claims: bytes) -> None:
+    body = b'{"claims":%s,"client_certificates":[{"thumbprint":"a1"}],"mqtt":{"protocol_version":5}}' % claims
+
+    event = decode("sys.connect", body, ce_physicalconnectionid="ph")
+
+    assert isinstance(event, MqttConnectEvent)
+    assert event.client_certificates == []
+    assert event.mqtt.protocol_version == 4
+
+
 def test_a_connect_event_is_asked_by_name() -> None:
     body = (
         b'{"claims":{"sub":["mia"],"exp":[1790000000]},"query":{"room":["a","b"]},'
@@ -145,7 +177,15 @@ def test_mqtt_connect_has_its_credentials_and_hides_the_password() -> None:
     assert "pw" not in repr(event)
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"mqtt":null}', b'{"mqtt":{"protocolVersion":4,"userProperties":null}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"mqtt":null}',
+        b'{"mqtt":{"protocolVersion":4,"userProperties":null}}',
+        b'{"mqtt":{"protocolVersion":null,"username":null}}',
+    ],
+)
 def test_mqtt_connect_may_leave_everything_out(body: bytes) -> None:
     event = decode("sys.connect", body, ce_physicalconnectionid="ph")
 
@@ -173,6 +213,23 @@ def test_the_other_mqtt_events() -> None:
     assert isinstance(untyped, MqttUserEvent)
     assert untyped.data == BinaryData(data=b"\x01")
     assert published.context.session_id == "se-5"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "data"),
+    [
+        ("Image/SVG+xml; Charset=UTF-8", BinaryData(data=b"1", content_type="Image/SVG+xml; Charset=UTF-8")),
+        ("Application/JSON; charset=utf-8", JsonData(value=1, raw=b"1")),
+        ("Text/Plain; x=y", TextData(text="1")),
+        ("sál/1", BinaryData(data=b"1")),
+        (" ", BinaryData(data=b"1")),
+    ],
+)
+def test_a_device_may_name_any_media_type(content_type: str, data: Any) -> None:
+    event = decode("user.roll", b"1", ce_physicalconnectionid="ph", content_type=content_type)
+
+    assert isinstance(event, UserEvent)
+    assert event.data == data
 
 
 def test_events_without_much_in_them() -> None:

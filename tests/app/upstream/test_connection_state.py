@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from app.upstream.connection_state import ConnectionState
-from app.upstream.errors import StateTooLarge
+from app.upstream.errors import HandlerError, StateTooLarge
 
 json_objects = st.dictionaries(
     st.text(max_size=8),
@@ -25,6 +27,10 @@ json_objects = st.dictionaries(
 def decoded(header: str | None) -> object:
     assert header is not None
     return json.loads(base64.b64decode(header, validate=True))
+
+
+def encoded(values: object) -> str:
+    return base64.b64encode(json.dumps(values).encode()).decode()
 
 
 @given(json_objects)
@@ -69,6 +75,17 @@ def test_only_a_change_is_sent() -> None:
     assert decoded(state.header()) == {"n": 1}
 
 
+@pytest.mark.parametrize("make", [ConnectionState, lambda values: ConnectionState.from_header(encoded(values))])
+def test_a_change_deep_inside_is_a_change(make: Callable[[Any], Any]) -> None:
+    state = make({"seat": {"row": 1}, "tags": ["a"]})
+    assert state.header() is None
+
+    state["seat"]["row"] = 2
+    state["tags"].append("b")
+
+    assert decoded(state.header()) == {"seat": {"row": 2}, "tags": ["a", "b"]}
+
+
 def test_clearing_is_an_empty_object_and_setting_afterwards_starts_anew() -> None:
     state = ConnectionState.from_header("eyJuIjoxfQ==")
     state.clear()
@@ -101,6 +118,22 @@ def test_a_state_that_fits_no_header_is_refused() -> None:
         state.header()
 
 
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")], {"a": float("-inf")}, object(), b"\xff"])
+def test_a_state_that_is_not_json_is_the_handlers_error(value: Any) -> None:
+    state = ConnectionState()
+    state["a"] = value
+
+    with pytest.raises(HandlerError, match="not JSON"):
+        state.header()
+
+
+def test_words_that_look_like_numbers_json_has_not_are_text() -> None:
+    state = ConnectionState()
+    state["a"] = "NaN and Infinity"
+
+    assert decoded(state.header()) == {"a": "NaN and Infinity"}
+
+
 class Seat(BaseModel):
     row: int
     name: str = "window"
@@ -118,3 +151,13 @@ def test_a_model_may_be_written_and_read() -> None:
 
 def test_values_stay_out_of_logs() -> None:
     assert repr(ConnectionState({"token": "s3cr3t"})) == "ConnectionState(['token'])"
+
+
+def test_a_one_that_becomes_true_is_a_change() -> None:
+    state = ConnectionState({"a": {"n": 1}})
+    nested = state["a"]
+    assert isinstance(nested, dict)
+
+    nested["n"] = True
+
+    assert state.header() is not None

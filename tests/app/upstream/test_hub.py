@@ -66,6 +66,18 @@ async def test_the_defaults_harm_nobody() -> None:
     await client.disconnected("bye")
 
 
+async def test_marks_of_one_handler_add_up() -> None:
+    class Stacked(Hub):
+        name = "stacked"
+
+        @on_event("over")
+        @on_event("Under")
+        async def either(self, event: UserEvent) -> str:
+            return event.name
+
+    assert [await body(Stacked(), name) for name in ("over", "under")] == [(200, b"over"), (200, b"under")]
+
+
 def test_a_handler_needs_a_name() -> None:
     with pytest.raises(TypeError):
         on_event()
@@ -126,6 +138,20 @@ def test_collaborators_are_handed_in_by_type() -> None:
     assert (hub.publisher, hub.environment) == (publisher, environment)
 
 
+def test_what_a_hub_has_a_default_for_is_left_to_it() -> None:
+    class Greeter(Hub):
+        name = "greeter"
+
+        def __init__(self, publisher: Publisher, greeting: str = "hi", *, limit: int = 3) -> None:
+            self.built = (publisher, greeting, limit)
+
+    publisher = RecordingPublisher()
+    hub = build_hub(Greeter, publisher, Environment())
+
+    assert isinstance(hub, Greeter)
+    assert hub.built == (publisher, "hi", 3)
+
+
 def test_a_collaborator_nobody_has_is_named() -> None:
     class Greedy(Hub):
         name = "greedy"
@@ -134,6 +160,16 @@ def test_a_collaborator_nobody_has_is_named() -> None:
 
     with pytest.raises(HubError, match="database"):
         build_hub(Greedy, RecordingPublisher(), Environment())
+
+
+def test_a_collaborator_without_a_type_is_named() -> None:
+    class Vague(Hub):
+        name = "vague"
+
+        def __init__(self, database) -> None: ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(HubError, match="database"):
+        build_hub(Vague, RecordingPublisher(), Environment())
 
 
 @pytest.mark.parametrize(

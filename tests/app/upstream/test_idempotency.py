@@ -162,3 +162,11 @@ async def test_memory_is_bounded_by_bytes() -> None:
     for number in range(100):
         await window.once(("h", "c", None, str(number)), handler)
         assert len(window) <= 10
+
+
+async def test_headers_count_as_bytes_too() -> None:
+    reply = Reply(204, b"", ((b"ce-connectionstate", b"x" * 1000),))
+    window, handler = IdempotencyWindow(max_bytes=10_000), Handler(reply)
+    for number in range(100):
+        await window.once(("h", "c", None, str(number)), handler)
+        assert len(window) == min(number + 1, 10)

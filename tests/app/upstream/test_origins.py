@@ -75,3 +75,12 @@ def test_a_star_allows_every_host_that_says_who_it_is() -> None:
     assert origins.allowed("") is None
     assert origins.keys("any.example") == (b"contoso",)
     assert origins.keys(" ") is None
+    assert origins.keys(" , ") is None
+
+
+def test_with_nobody_configured_every_host_is_allowed_and_none_has_a_key() -> None:
+    origins = Origins([])
+
+    assert (origins.allowed("any.example"), origins.keys("any.example")) == ("*", ())
+    assert (origins.allowed(""), origins.keys("")) == (None, None)
+    assert Origins([], ["chat.example.net"]).allowed("any.example") is None
