@@ -15,7 +15,8 @@ RUN /opt/venv/bin/python -m pip install --no-build-isolation --no-deps --force-r
 
 FROM python:3.11-slim-bookworm AS runtime
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin webpubsub
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin webpubsub && \
+    install -d -o 10001 -g 10001 /srv/data
 USER 10001
 WORKDIR /srv
 STOPSIGNAL SIGTERM
@@ -33,6 +34,8 @@ FROM runtime AS production
 LABEL org.opencontainers.image.title="Web PubSub upstream" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=builder /opt/venv /opt/venv
+# What is unsent outlives the container here (FANOUT_STORE=sqlite:///data/outbox.db).
+VOLUME /srv/data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]

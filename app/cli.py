@@ -3,18 +3,17 @@
 import asyncio
 import sys
 from collections.abc import Coroutine
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-from rich.console import Console
 
+from app.cli_outbox import outbox_cli
 from app.clients.access import KeyAccessIssuer
+from app.console import fail, out, read_settings
 from app.logging import configure_logging
 from app.main import create_app
 from app.models.negotiate import ClientProtocol
-from app.server import bind, serving, until_stopped
+from app.server import DidNotStart, bind, serving, until_stopped
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
 
@@ -24,7 +23,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="The upstream server for Azure Web PubSub, and the service itself on your machine.",
 )
-out = Console(highlight=False, soft_wrap=True)
+
+cli.add_typer(outbox_cli, name="outbox")
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
@@ -43,7 +43,7 @@ def dev(
     service_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local service.")] = 8081,
 ) -> None:
     """The upstream and the local service together: no Azure account needed."""
-    settings = _settings(webpubsub_connection_string=None)
+    settings = read_settings(webpubsub_connection_string=None)
     configure_logging(settings.log_level, settings.log_format)
     _run(_dev(host, port, service_port))
 
@@ -52,7 +52,7 @@ async def _dev(host: str, port: int, service_port: int) -> None:
     try:
         from app.devserver import run_dev  # noqa: PLC0415 - the production image has no local service
     except ModuleNotFoundError:
-        _fail("the local service is not part of this installation; use `webpubsub serve`")
+        fail("the local service is not part of this installation; use `webpubsub serve`")
     try:
         async with run_dev(host=host, port=port, service_port=service_port) as servers:
             out.print(f"[bold]Chat[/]              {servers.upstream_url}/")
@@ -64,18 +64,20 @@ async def _dev(host: str, port: int, service_port: int) -> None:
             out.print("[dim]Ctrl-C stops both.[/]")
             await until_stopped()
             out.print("[dim]Stopping.[/]")
+    except DidNotStart as error:
+        fail(str(error))
     except OSError as error:
-        _fail(f"cannot listen: {error.strerror or error}; choose others with --port and --service-port")
+        fail(f"cannot listen: {error.strerror or error}; choose others with --port and --service-port")
 
 
 @cli.command()
 def serve(host: Host = "127.0.0.1", port: Port = 8080) -> None:
     """The upstream alone, for a service that is configured in the environment."""
-    settings = _settings()
+    settings = read_settings()
     if settings.service_url is None:
-        _fail("set WEBPUBSUB_CONNECTION_STRING, or WEBPUBSUB_ENDPOINT to use Entra; `webpubsub dev` needs neither")
+        fail("set WEBPUBSUB_CONNECTION_STRING, or WEBPUBSUB_ENDPOINT to use Entra; `webpubsub dev` needs neither")
     if not settings.can_verify_events and not settings.allow_unverified_webhooks:
-        _fail(
+        fail(
             "nothing could prove that an event comes from the service: configure an access key, or "
             "WEBHOOK_ENTRA_TENANT and WEBHOOK_ENTRA_AUDIENCE (for development only: ALLOW_UNVERIFIED_WEBHOOKS=true)"
         )
@@ -87,10 +89,14 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
     try:
         listener = bind(host, port)
     except OSError as error:
-        _fail(f"cannot listen on {host}:{port}: {error.strerror or error}")
-    async with serving(create_app(settings), listener, grace_seconds=settings.shutdown_grace_seconds):
-        out.print(f"Upstream on http://{host}:{listener.getsockname()[1]}")
-        await until_stopped()
+        fail(f"cannot listen on {host}:{port}: {error.strerror or error}")
+    app = create_app(settings)
+    try:
+        async with serving(app, listener, grace_seconds=settings.shutdown_grace_seconds):
+            out.print(f"Upstream on http://{host}:{listener.getsockname()[1]}")
+            await until_stopped()
+    except DidNotStart as error:
+        fail(app.state.services.start_failure or str(error))
 
 
 @cli.command(
@@ -101,7 +107,7 @@ def local_service(context: typer.Context) -> None:
     try:
         from app.devserver import run_local  # noqa: PLC0415 - the production image has no local service
     except ModuleNotFoundError:
-        _fail("the local service is not part of this installation")
+        fail("the local service is not part of this installation")
     run_local(context.args)
 
 
@@ -115,10 +121,10 @@ def token(
     client: Annotated[ClientProtocol, typer.Option(help="Which kind of client.")] = ClientProtocol.DEFAULT,
 ) -> None:
     """Prints a client access URL, signed with the access key of the configured service."""
-    settings = _settings()
+    settings = read_settings()
     connection = settings.connection
     if connection is None:
-        _fail("set WEBPUBSUB_CONNECTION_STRING; `webpubsub dev` prints the one of the local service")
+        fail("set WEBPUBSUB_CONNECTION_STRING; `webpubsub dev` prints the one of the local service")
     issuer = KeyAccessIssuer(connection.endpoint, connection.access_key.get_secret_value().encode())
     access = asyncio.run(
         issuer.issue(
@@ -133,27 +139,8 @@ def token(
     sys.stdout.write(f"{access.url}\n")
 
 
-def _settings(**overrides: object) -> Settings:
-    try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # names of fields
-    except ValidationError as error:
-        problems = (_sentence(problem) for problem in error.errors(include_input=False, include_url=False))
-        _fail("; ".join(problems))
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    place = ".".join(str(step).upper() for step in problem["loc"])
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
-
-
 def _run(work: Coroutine[object, object, None]) -> None:
     try:
         asyncio.run(work)
     except RuntimeError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"webpubsub: {message}", markup=False)
-    raise SystemExit(2)
+        fail(str(error))

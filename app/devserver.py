@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.main import create_app
-from app.server import bind, serving
+from app.server import DidNotStart, bind, serving
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
 from localpubsub.__main__ import main as local_main
@@ -59,9 +59,13 @@ async def run_dev(
                 "development": True,
             }
         )
-        async with serving(create_app(ours), listener, grace_seconds=ours.shutdown_grace_seconds):
-            yield DevServers(upstream_url, hub_names, service)
-            await service.stop()
+        app = create_app(ours)
+        try:
+            async with serving(app, listener, grace_seconds=ours.shutdown_grace_seconds):
+                yield DevServers(upstream_url, hub_names, service)
+                await service.stop()
+        except DidNotStart as error:
+            raise DidNotStart(app.state.services.start_failure or str(error)) from error
     finally:
         await service.stop()
         listener.close()

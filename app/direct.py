@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from app.upstream.errors import BodyTooLarge
 from app.upstream.reply import Reply
@@ -25,11 +26,17 @@ class ClientGone(Exception):
 
 
 class DirectFastAPI(FastAPI):
-    """FastAPI with endpoints in front of it: the first segment of the path picks one, everything else passes on."""
+    """FastAPI with endpoints in front of it: the first segment of the path picks one, everything else passes on.
 
-    def __init__(self, endpoints: Mapping[str, ASGIApp], **options: Any) -> None:
+    With `before_routing` off they are routes like any other, seen by middleware and telemetry, and slower.
+    """
+
+    def __init__(self, endpoints: Mapping[str, ASGIApp], *, before_routing: bool = True, **options: Any) -> None:
         super().__init__(**options)
-        self._endpoints = endpoints
+        self._endpoints = endpoints if before_routing else {}
+        if not before_routing:
+            for name, endpoint in endpoints.items():
+                self.router.routes += [Route(f"/{name}", endpoint), Route(f"/{name}/{{rest:path}}", endpoint)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

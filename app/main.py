@@ -35,6 +35,8 @@ def create_app(settings: Settings, *, publisher_for: PublisherFor | None = None)
             "eventhandler": EventHandlerEndpoint(services.webhook),
             "negotiate": NegotiateEndpoint(services.hubs, services.issuer, policy),
         },
+        before_routing=not settings.telemetry,
+        telemetry={"auto_configure": settings.telemetry},
         title="Web PubSub upstream",
         version="0.1.0",
         docs_url=None,

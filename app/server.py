@@ -11,6 +11,10 @@ import uvicorn
 from app.direct import ASGIApp
 
 
+class DidNotStart(RuntimeError):
+    """The application's lifespan failed."""
+
+
 class Server(uvicorn.Server):
     """Leaves signals to the process: who owns it decides in which order things stop."""
 
@@ -36,7 +40,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, listener: socket.socket, *, grace_seconds: float) -> AsyncIterator[None]:
-    """The application answers inside. Raises `RuntimeError` where its lifespan fails to start."""
+    """The application answers inside. Raises `DidNotStart`."""
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -52,7 +56,7 @@ async def serving(app: ASGIApp, listener: socket.socket, *, grace_seconds: float
     try:
         await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
         if not server.ready.is_set():
-            raise RuntimeError("the application did not start; the log says why")
+            raise DidNotStart("the application did not start; the log says why")
         yield
     finally:
         ready.cancel()

@@ -1,7 +1,9 @@
 """Everything the application holds, built once from `Settings`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 import structlog
@@ -9,44 +11,78 @@ from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 
 from app.clients.access import AccessIssuer, EntraAccessIssuer, KeyAccessIssuer
+from app.clients.bearer import Bearer, EntraBearer, KeyBearer
 from app.clients.entra import EntraVerifier
-from app.clients.webpubsub import AzurePublisher
+from app.clients.service_client import AzureServiceClient
+from app.clients.webpubsub import ServiceSender
+from app.fanout.delivery import Delivery, RetryPolicy
+from app.fanout.outbox import Outbox, OutboxLimits
+from app.fanout.publisher import OutboxPublisher
+from app.fanout.store import StoreError
+from app.fanout.stores import store_for
+from app.metrics import Metrics
 from app.settings import Settings
+from app.telemetry import TracedSender, current_trace, traced
 from app.upstream.authentication import Authentication
 from app.upstream.followups import Followups
 from app.upstream.hub import Environment
 from app.upstream.idempotency import IdempotencyWindow
 from app.upstream.origins import Origins
+from app.upstream.outbox import NoOutbox
+from app.upstream.publisher import Publisher
 from app.upstream.registry import HubRegistry, build_hub, load_hub_class
-from app.upstream.service import Publisher
+from app.upstream.service import ServiceClient
+from app.upstream.testing import RecordingPublisher
 from app.upstream.webhook import Limits, Webhook
 
 log = structlog.get_logger(__name__)
 
-PublisherFor = Callable[[str], Publisher]
+PublisherFor = Callable[[str], RecordingPublisher]
+
+
+@dataclass(frozen=True)
+class Fanout:
+    """The way of an action from the outbox to the service."""
+
+    sender: ServiceSender
+    delivery: Delivery
+    outbox: Outbox
 
 
 class Services:
     """Built without I/O; `open` does the I/O and undoes it.
 
-    `publisher_for` replaces the service clients: tests and tools pass a recording one.
+    `publisher_for` replaces publishers and service clients: tests and tools pass a recording one.
     """
 
     def __init__(self, settings: Settings, publisher_for: PublisherFor | None = None) -> None:
         self.settings = settings
+        self.start_failure: str | None = None
+        """Why `open` raised, in one sentence."""
         classes = [load_hub_class(path) for path in settings.hubs]
-        self._azure: Mapping[str, AzurePublisher] = {}
+        names = [one.name for one in classes]
         self._credential = _credential(settings)
+        self._clients: dict[str, AzureServiceClient] = {}
+        self.fanout: Fanout | None = None
+        self.publishers: dict[str, Publisher] = {}
+        service_clients: dict[str, ServiceClient] = {}
         if publisher_for is None:
-            self._azure = {
-                one.name.lower(): AzurePublisher(settings.service_url, one.name, self._credential) for one in classes
-            }
-        self.publishers: dict[str, Publisher] = {
-            one.name.lower(): publisher_for(one.name) if publisher_for else self._azure[one.name.lower()]
-            for one in classes
-        }
+            self.fanout = _fanout(settings, self._credential)
+            outbox = self.fanout.outbox if self.fanout else None
+            for name in names:
+                self._clients[name.lower()] = AzureServiceClient(settings.service_url, name, self._credential)
+                self.publishers[name.lower()] = OutboxPublisher(name, outbox)
+            service_clients.update(self._clients)
+        else:
+            recording = {name.lower(): publisher_for(name) for name in names}
+            service_clients.update(recording)
+            self.publishers.update(recording)
         environment = Environment(development=settings.development)
-        self.hubs = HubRegistry(build_hub(one, self.publishers[one.name.lower()], environment) for one in classes)
+        self.hubs = HubRegistry(
+            build_hub(one, self.publishers[name], environment, service_clients[name])
+            for one in classes
+            for name in (one.name.lower(),)
+        )
         self._verifier = _verifier(settings)
         self.authentication = Authentication(
             Origins(settings.endpoints, settings.webpubsub_allowed_origins),
@@ -54,12 +90,16 @@ class Services:
             allow_unverified=settings.allow_unverified_webhooks,
         )
         self.followups = Followups()
+        self.window = IdempotencyWindow(
+            seconds=settings.idempotency_seconds,
+            max_answers=settings.idempotency_max_answers,
+            ledger=self.fanout.outbox.ledger if self.fanout else None,
+        )
         self.webhook = Webhook(
             self.hubs,
             self.authentication,
-            window=IdempotencyWindow(
-                seconds=settings.idempotency_seconds, max_answers=settings.idempotency_max_answers
-            ),
+            window=self.window,
+            outbox=self.fanout.outbox if self.fanout else NoOutbox(self.publishers),
             followups=self.followups,
             limits=Limits(
                 max_body_bytes=settings.max_body_bytes,
@@ -70,16 +110,23 @@ class Services:
             ),
         )
         self.issuer = self._issuer()
+        self.metrics = Metrics(
+            self.followups, self.fanout.outbox if self.fanout else None, self.fanout.delivery if self.fanout else None
+        )
+        self.webhook.observe = traced(self.metrics.observe) if settings.telemetry else self.metrics.observe
 
     def _issuer(self) -> AccessIssuer | None:
         connection = self.settings.connection
         if connection is not None:
             return KeyAccessIssuer(connection.endpoint, connection.access_key.get_secret_value().encode())
-        return EntraAccessIssuer(self._azure) if self.settings.service_url and self._azure else None
+        return EntraAccessIssuer(self._clients) if self.settings.service_url and self._clients else None
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Service clients live inside; on the way out handlers finish first, then clients close."""
+        """Service clients live inside. On the way out handlers finish first, then what they published is sent.
+
+        Raises `StoreError` where the outbox cannot be opened.
+        """
         self._warn()
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(
@@ -94,11 +141,29 @@ class Services:
                 await stack.enter_async_context(self._credential)
             if self._verifier is not None:
                 self._verifier.open(session)
-            for publisher in self._azure.values():
-                await publisher.open(session)
-                stack.push_async_callback(publisher.close)
-            stack.push_async_callback(self.followups.drain, self.settings.shutdown_grace_seconds)
+            for client in self._clients.values():
+                await client.open(session)
+                stack.push_async_callback(client.close)
+            if self.fanout is not None:
+                stack.push_async_callback(self.fanout.sender.close)
+                try:
+                    await self.fanout.outbox.open(self.window)
+                except StoreError as error:
+                    self.start_failure = str(error)
+                    raise
+                stack.push_async_callback(self.fanout.outbox.close)
+            stack.push_async_callback(self._drain)
+            self.metrics.lag.start()
+            stack.callback(self.metrics.lag.stop)
             yield
+
+    async def _drain(self) -> None:
+        """Handlers and sends share one grace period."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.settings.shutdown_grace_seconds
+        await self.followups.drain(self.settings.shutdown_grace_seconds)
+        if self.fanout is not None:
+            await self.fanout.outbox.drain(max(0.0, end - loop.time()))
 
     def _warn(self) -> None:
         if self.settings.allow_unverified_webhooks:
@@ -121,6 +186,33 @@ def _credential(settings: Settings) -> AzureKeyCredential | AsyncTokenCredential
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
 
     return DefaultAzureCredential()
+
+
+def _fanout(settings: Settings, credential: AzureKeyCredential | AsyncTokenCredential | None) -> Fanout | None:
+    bearer = _bearer(settings, credential)
+    if settings.service_url is None or bearer is None:
+        return None
+    sender = ServiceSender(settings.service_url, bearer, timeout_seconds=settings.fanout_send_timeout_seconds)
+    delivery = Delivery(
+        TracedSender(sender) if settings.telemetry else sender,
+        RetryPolicy(deadline_seconds=settings.fanout_deadline_seconds),
+        concurrency=settings.fanout_concurrency,
+    )
+    limits = OutboxLimits(
+        max_entries=settings.fanout_max_messages,
+        max_bytes=settings.fanout_max_bytes,
+        answer_seconds=settings.idempotency_seconds,
+    )
+    trace = current_trace if settings.telemetry else None
+    return Fanout(
+        sender, delivery, Outbox(store_for(settings.fanout_store.get_secret_value()), delivery, limits, trace)
+    )
+
+
+def _bearer(settings: Settings, credential: AzureKeyCredential | AsyncTokenCredential | None) -> Bearer | None:
+    if settings.connection is not None:
+        return KeyBearer(settings.connection.access_key.get_secret_value().encode())
+    return EntraBearer(credential) if isinstance(credential, AsyncTokenCredential) else None
 
 
 def _verifier(settings: Settings) -> EntraVerifier | None:

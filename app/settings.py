@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.fanout.stores import check_store_url
 from app.upstream.connection_string import ConnectionString
 from app.upstream.origins import Endpoint
 from app.upstream.registry import load_hub_class
@@ -73,6 +74,19 @@ class Settings(BaseSettings):
         default=180, gt=0, description="How long the answer to a delivery is kept for its redelivery"
     )
     idempotency_max_answers: int = Field(default=100_000, ge=1, description="The oldest are forgotten first")
+    fanout_store: SecretStr = Field(
+        default=SecretStr("sqlite:///data/outbox.db"),
+        description="Where unsent messages are kept: sqlite:///file (one process), redis://host/0 (several), memory://",
+    )
+    fanout_max_messages: int = Field(default=100_000, ge=1, description="With more unsent, events are answered 503")
+    fanout_max_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=1024, description="With more bytes unsent, events are answered 503"
+    )
+    fanout_concurrency: int = Field(default=128, ge=1, le=10_000, description="Sends at one time, over all lanes")
+    fanout_send_timeout_seconds: float = Field(default=10, gt=0, description="Per attempt")
+    fanout_deadline_seconds: float = Field(
+        default=300, gt=0, description="From the first attempt; then a message goes to the dead letters"
+    )
     negotiate_minutes: int = Field(default=60, ge=1, le=1440, description="Lifetime of a client access URL")
     negotiate_max_minutes: int = Field(default=1440, ge=1, description="The most a caller may ask for")
     negotiate_roles: TextList = Field(default=(), description="Roles every negotiated client gets")
@@ -82,6 +96,9 @@ class Settings(BaseSettings):
         description="Take identities from x-ms-client-principal-*; only behind a front end that strips them",
     )
     service_timeout_seconds: float = Field(default=30, gt=0, description="Per call to the service")
+    telemetry: bool = Field(
+        default=False, description="OpenTelemetry traces of events and sends, exported as the OTEL_* variables say"
+    )
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_format: str = Field(default="auto", description="json, console, or auto: console in a terminal")
 
@@ -99,6 +116,12 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: str) -> str:
         return value.lower()
+
+    @field_validator("fanout_store")
+    @classmethod
+    def _store(cls, value: SecretStr) -> SecretStr:
+        check_store_url(value.get_secret_value())
+        return value
 
     @field_validator("webpubsub_endpoint")
     @classmethod

@@ -5,7 +5,7 @@ import os
 from app.models.events import ConnectEvent, UserEvent
 from app.models.responses import ConnectResponse
 from app.upstream.hub import Hub, on_event
-from app.upstream.service import Publisher
+from app.upstream.publisher import Publisher
 
 
 class BenchHub(Hub):

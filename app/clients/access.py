@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from azure.core.exceptions import AzureError, HttpResponseError
 from pydantic_core import to_json
 
-from app.clients.webpubsub import AzurePublisher
+from app.clients.service_client import AzureServiceClient
 from app.models.negotiate import ClientAccess, ClientProtocol
 from app.upstream.errors import ServiceError
 
@@ -99,7 +99,7 @@ class KeyAccessIssuer:
 class EntraAccessIssuer:
     """Asks the service for the token: a managed identity holds no key to sign with."""
 
-    def __init__(self, publishers: Mapping[str, AzurePublisher]) -> None:
+    def __init__(self, publishers: Mapping[str, AzureServiceClient]) -> None:
         self._publishers = publishers
 
     async def issue(

@@ -1,209 +1,192 @@
-"""The `Publisher` over the official service SDK.
+"""The send path: an action becomes one request to the service's REST API (spec/service.md 8).
 
-Sends go out as bytes under their own content type: the SDK's send verbs would encode JSON a second time and know no
-protobuf. Everything else is the SDK's verb of the same name.
+It puts on the wire what the official service SDK puts there, and costs a tenth of it.
 """
 
-from collections.abc import Awaitable, Collection, Sequence
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from math import ceil, isfinite
+from typing import NamedTuple, assert_never
+from urllib.parse import quote, urlsplit
 
-import aiohttp
-from azure.core.credentials import AzureKeyCredential
-from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError
-from azure.core.pipeline.transport import AioHttpTransport
-from azure.core.rest import HttpRequest
-from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
-from pydantic_core import to_json
-
-from app.models.payloads import JSON, Message, as_payload
-from app.upstream.errors import ServiceError
-from app.upstream.service import Permission
+from app.clients.bearer import Bearer, NoBearer
+from app.clients.http1 import Answer, KeepAliveClient, NoAnswer
+from app.fanout.delivery import SendFailed
+from app.models.actions import (
+    Action,
+    AddConnectionToGroup,
+    AddUserToGroup,
+    Change,
+    Close,
+    CloseAllConnections,
+    CloseClientConnection,
+    CloseGroupConnections,
+    GrantPermission,
+    RemoveConnectionFromGroup,
+    RemoveUserFromAllGroups,
+    RemoveUserFromGroup,
+    RevokePermission,
+    Send,
+    SendToAll,
+    SendToConnection,
+    SendToGroup,
+    SendToUser,
+)
 
 API_VERSION = "2024-12-01"
+_VERSION = f"api-version={API_VERSION}"
 
 
-class AzurePublisher:
-    """One hub's service client. `open` before use, `close` after; the session is shared and not closed here."""
+class Call(NamedTuple):
+    """A request without endpoint and hub. `path` follows `/api/hubs/{hub}`; it and the query's items are encoded."""
 
-    def __init__(
-        self, endpoint: str | None, hub: str, credential: AzureKeyCredential | AsyncTokenCredential | None
-    ) -> None:
-        self._endpoint = endpoint
-        self._hub = hub
-        self._credential = credential
-        self._client: WebPubSubServiceClient | None = None
+    method: str
+    path: str
+    query: list[str]
+    content_type: str | None = None
+    body: bytes = b""
 
-    async def open(self, session: aiohttp.ClientSession) -> None:
-        if self._endpoint is None or self._credential is None:
-            return
-        # Proxy and netrc look-ups happen in a thread on every call unless they are switched off.
-        transport = AioHttpTransport(session=session, session_owner=False, use_env_settings=False)
-        self._client = WebPubSubServiceClient(
-            self._endpoint,
-            self._hub,
-            self._credential,
-            transport=transport,
-            retry_total=2,
-            retry_backoff_factor=0.2,
-        )
+
+class ServiceSender:
+    """Sends actions of any hub to one service. `close` when done."""
+
+    def __init__(self, endpoint: str, bearer: Bearer, *, timeout_seconds: float = 30) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._target_from = len(self._endpoint) - len(urlsplit(self._endpoint).path)
+        self._bearer = bearer
+        self._client = KeepAliveClient(endpoint, timeout_seconds=timeout_seconds)
+        self._head = b"HTTP/1.1\r\nHost: %b\r\nAccept: application/json" % self._client.host_header
+
+    async def send(self, hub: str, action: Action, *, waited_seconds: float = 0) -> None:
+        """Raises `SendFailed`; its reason names the status and the service's error code, nothing else."""
+        try:
+            call = call_for(action, waited_seconds)
+        except ValueError as error:  # as final as the service's own 400
+            raise SendFailed(f"the action cannot be sent: {type(error).__name__}", 400) from error
+        url = f"{self._endpoint}/api/hubs/{_segment(hub)}{call.path}?{'&'.join(call.query)}"
+        try:
+            bearer = await self._bearer.value(url)
+            answer = await self._client.request(self._request(call, url, bearer))
+            if answer.status == 401:  # the token may have expired on the way, or the clock been set
+                self._bearer.forget(url, bearer)
+                answer = await self._client.request(self._request(call, url, await self._bearer.value(url)))
+        except NoAnswer as error:
+            raise SendFailed(str(error)) from error
+        except NoBearer as error:
+            raise SendFailed(f"no token: {error}") from error
+        if not 200 <= answer.status < 300:
+            raise _failure(answer)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        await self._client.close()
 
-    @property
-    def client(self) -> WebPubSubServiceClient:
-        """Raises `ServiceError` before `open` and where no service is configured."""
-        if self._client is None:
-            raise ServiceError("call", None, "no Web PubSub service is configured")
-        return self._client
-
-    async def send_to_all(
-        self,
-        message: Message,
-        *,
-        excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002
-        ttl_seconds: int | None = None,
-    ) -> None:
-        await self._send("send_to_all", "", message, _params(excluded, filter, ttl_seconds))
-
-    async def send_to_group(
-        self,
-        group: str,
-        message: Message,
-        *,
-        excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002
-        ttl_seconds: int | None = None,
-    ) -> None:
-        path = f"groups/{quote(group, safe='')}/"
-        await self._send("send_to_group", path, message, _params(excluded, filter, ttl_seconds))
-
-    async def send_to_user(
-        self,
-        user_id: str,
-        message: Message,
-        *,
-        filter: str | None = None,  # noqa: A002
-        ttl_seconds: int | None = None,
-    ) -> None:
-        path = f"users/{quote(user_id, safe='')}/"
-        await self._send("send_to_user", path, message, _params((), filter, ttl_seconds))
-
-    async def send_to_connection(self, connection_id: str, message: Message, *, ttl_seconds: int | None = None) -> None:
-        path = f"connections/{quote(connection_id, safe='')}/"
-        await self._send("send_to_connection", path, message, _params((), None, ttl_seconds))
-
-    async def add_connection_to_group(self, group: str, connection_id: str) -> None:
-        await _call("add_connection_to_group", self.client.add_connection_to_group(group, connection_id))
-
-    async def remove_connection_from_group(self, group: str, connection_id: str) -> None:
-        await _call("remove_connection_from_group", self.client.remove_connection_from_group(group, connection_id))
-
-    async def remove_connection_from_all_groups(self, connection_id: str) -> None:
-        call = self.client.remove_connection_from_all_groups(connection_id)
-        await _call("remove_connection_from_all_groups", call)
-
-    async def add_user_to_group(self, group: str, user_id: str) -> None:
-        await _call("add_user_to_group", self.client.add_user_to_group(group, user_id))
-
-    async def remove_user_from_group(self, group: str, user_id: str) -> None:
-        await _call("remove_user_from_group", self.client.remove_user_from_group(group, user_id))
-
-    async def remove_user_from_all_groups(self, user_id: str) -> None:
-        await _call("remove_user_from_all_groups", self.client.remove_user_from_all_groups(user_id))
-
-    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
-        await self._change_groups("add_connections_to_groups", ":addToGroups", groups, filter)
-
-    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
-        await self._change_groups("remove_connections_from_groups", ":removeFromGroups", groups, filter)
-
-    async def grant_permission(self, permission: Permission, connection_id: str, group: str) -> None:
-        call = self.client.grant_permission(permission, connection_id, target_name=group)
-        await _call("grant_permission", call)
-
-    async def revoke_permission(self, permission: Permission, connection_id: str, group: str) -> None:
-        call = self.client.revoke_permission(permission, connection_id, target_name=group)
-        await _call("revoke_permission", call)
-
-    async def has_permission(self, permission: Permission, connection_id: str, group: str) -> bool:
-        call = self.client.has_permission(permission, connection_id, target_name=group)
-        return bool(await _call("has_permission", call))
-
-    async def close_connection(self, connection_id: str, *, reason: str | None = None) -> None:
-        await _call("close_connection", self.client.close_connection(connection_id, reason=reason))
-
-    async def close_all_connections(self, *, excluded: Collection[str] = (), reason: str | None = None) -> None:
-        call = self.client.close_all_connections(excluded=list(excluded) or None, reason=reason)
-        await _call("close_all_connections", call)
-
-    async def close_group_connections(
-        self, group: str, *, excluded: Collection[str] = (), reason: str | None = None
-    ) -> None:
-        call = self.client.close_group_connections(group, excluded=list(excluded) or None, reason=reason)
-        await _call("close_group_connections", call)
-
-    async def close_user_connections(
-        self, user_id: str, *, excluded: Collection[str] = (), reason: str | None = None
-    ) -> None:
-        call = self.client.close_user_connections(user_id, excluded=list(excluded) or None, reason=reason)
-        await _call("close_user_connections", call)
-
-    async def connection_exists(self, connection_id: str) -> bool:
-        return bool(await _call("connection_exists", self.client.connection_exists(connection_id)))
-
-    async def group_exists(self, group: str) -> bool:
-        return bool(await _call("group_exists", self.client.group_exists(group)))
-
-    async def user_exists(self, user_id: str) -> bool:
-        return bool(await _call("user_exists", self.client.user_exists(user_id)))
-
-    async def _send(self, operation: str, path: str, message: Message, params: dict[str, Any]) -> None:
-        payload = as_payload(message)
-        await self._post(operation, f"{path}:send", payload.body, payload.content_type, params, expected=202)
-
-    async def _change_groups(self, operation: str, path: str, groups: Sequence[str], filter_text: str) -> None:
-        body = to_json({"groups": list(groups), "filter": filter_text})
-        await self._post(operation, path, body, JSON, {"api-version": API_VERSION}, expected=200)
-
-    async def _post(
-        self, operation: str, path: str, body: bytes, content_type: str, params: dict[str, Any], *, expected: int
-    ) -> None:
-        request = HttpRequest(
-            "POST",
-            f"/api/hubs/{quote(self._hub, safe='')}/{path}",
-            params=params,
-            headers={"Content-Type": content_type},
-            content=body,
+    def _request(self, call: Call, url: str, bearer: bytes) -> bytes:
+        return b"%b %b %b\r\nAuthorization: %b%b\r\nContent-Length: %d\r\n\r\n%b" % (
+            call.method.encode(),
+            url[self._target_from :].encode(),
+            self._head,
+            bearer,
+            b"" if call.content_type is None else b"\r\nContent-Type: " + call.content_type.encode(),
+            len(call.body),
+            call.body,
         )
-        response = await _call(operation, self.client.send_request(request))
-        if response.status_code != expected:
-            raise ServiceError(operation, response.status_code)
 
 
-def _params(excluded: Collection[str], filter_text: str | None, ttl_seconds: int | None) -> dict[str, Any]:
-    if ttl_seconds is not None and not 0 <= ttl_seconds <= 300:
-        raise ValueError(f"ttl_seconds must be 0 to 300, not {ttl_seconds}")
-    params: dict[str, Any] = {"api-version": API_VERSION}
-    if excluded:
-        params["excluded"] = list(excluded)
-    if filter_text:
-        params["filter"] = filter_text
-    if ttl_seconds:
-        params["messageTtlSeconds"] = ttl_seconds
-    return params
+def call_for(action: Action, waited_seconds: float = 0) -> Call:
+    """The REST call that carries out `action`."""
+    match action:
+        case SendToAll() | SendToGroup() | SendToUser() | SendToConnection():
+            return _send(action, waited_seconds)
+        case CloseClientConnection() | CloseAllConnections() | CloseGroupConnections():
+            return _close(action)
+        case _:
+            return _change(action)
 
 
-async def _call(operation: str, call: Awaitable[Any]) -> Any:
-    """Awaits an SDK call; its errors become ours. The service's own text may name URLs and stays out."""
+def _change(action: Change) -> Call:
+    """Groups and permissions."""
+    method = "PUT" if isinstance(action, AddConnectionToGroup | AddUserToGroup | GrantPermission) else "DELETE"
+    query = [_VERSION]
+    match action:
+        case AddConnectionToGroup() | RemoveConnectionFromGroup():
+            path = f"/groups/{_segment(action.group)}/connections/{_segment(action.connection_id)}"
+        case AddUserToGroup() | RemoveUserFromGroup():
+            path = f"/users/{_segment(action.user_id)}/groups/{_segment(action.group)}"
+        case RemoveUserFromAllGroups():
+            path = f"/users/{_segment(action.user_id)}/groups"
+        case GrantPermission() | RevokePermission():
+            path = f"/permissions/{action.permission}/connections/{_segment(action.connection_id)}"
+            query = [f"targetName={_segment(action.target_name)}", _VERSION]
+        case _:
+            assert_never(action)
+    return Call(method, path, query)
+
+
+def _close(action: Close) -> Call:
+    reason = [] if action.reason is None else [f"reason={quote(action.reason, safe='')}"]
+    match action:
+        case CloseClientConnection():
+            return Call("DELETE", f"/connections/{_segment(action.connection_id)}", [*reason, _VERSION])
+        case CloseGroupConnections():
+            path = f"/groups/{_segment(action.group)}/:closeConnections"
+        case CloseAllConnections():
+            path = "/:closeConnections"
+        case _:
+            assert_never(action)
+    return Call("POST", path, [*_excluded(action.excluded), *reason, _VERSION])
+
+
+def _send(action: Send, waited_seconds: float) -> Call:
+    excluded: list[str] = []
+    path = "/:send"
+    match action:
+        case SendToAll():
+            excluded = _excluded(action.excluded)
+        case SendToGroup():
+            path = f"/groups/{_segment(action.group)}/:send"
+            excluded = _excluded(action.excluded)
+        case SendToUser():
+            path = f"/users/{_segment(action.user_id)}/:send"
+        case SendToConnection():
+            path = f"/connections/{_segment(action.connection_id)}/:send"
+    query = [*excluded, _VERSION]
+    ttl = action.ttl_seconds
+    if ttl:
+        # What is left of it: 0 would mean for ever, and a clock that was set back leaves no more than all.
+        query.insert(0, f"messageTtlSeconds={min(ttl, max(1, ceil(ttl - waited_seconds)))}")
+    if action.filter:
+        query.append(f"filter={quote(action.filter, safe='')}")
+    return Call("POST", path, query, action.content_type, action.body)
+
+
+def _excluded(connections: Iterable[str]) -> list[str]:
+    return [f"excluded={_segment(connection_id)}" for connection_id in connections]
+
+
+@lru_cache(maxsize=4096)
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _failure(answer: Answer) -> SendFailed:
+    code = answer.headers.get(b"x-ms-error-code", b"").decode("latin-1")[:128]
+    reason = f"the service answered {answer.status}" + (f" {code}" if code.isprintable() and code else "")
+    return SendFailed(reason, answer.status, retry_after_seconds=_retry_after(answer))
+
+
+def _retry_after(answer: Answer) -> float:
+    """Seconds from a `Retry-After` header: a number or a date."""
+    text = answer.headers.get(b"retry-after", b"").decode("latin-1").strip()
+    if not text:
+        return 0
     try:
-        return await call
-    except HttpResponseError as error:
-        raise ServiceError(operation, error.status_code) from error
-    except AzureError as error:
-        raise ServiceError(operation, None, type(error).__name__) from error
+        seconds = float(text) if text.replace(".", "", 1).isdigit() else _seconds_until(text)
+    except (ValueError, TypeError, OverflowError):
+        return 0
+    return max(0.0, seconds) if isfinite(seconds) else 0
+
+
+def _seconds_until(date: str) -> float:
+    return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()

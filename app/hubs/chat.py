@@ -6,7 +6,7 @@ from app.models.events import ConnectedEvent, ConnectEvent, DisconnectedEvent, U
 from app.models.responses import ConnectResponse
 from app.upstream.errors import Rejected
 from app.upstream.hub import Environment, Hub, on_event
-from app.upstream.service import Publisher
+from app.upstream.publisher import Publisher
 
 
 class ChatHub(Hub):
@@ -26,14 +26,15 @@ class ChatHub(Hub):
         return ConnectResponse(user_id=user_id)
 
     async def on_connected(self, event: ConnectedEvent) -> None:
-        await self._announce(f"{event.user_id} joined")
+        await self._announce(event, f"{event.user_id} joined")
 
     async def on_disconnected(self, event: DisconnectedEvent) -> None:
-        await self._announce(f"{event.user_id} left")
+        await self._announce(event, f"{event.user_id} left")
 
     @on_event("message")
     async def message(self, event: UserEvent) -> None:
-        await self._publisher.send_to_all({"from": event.user_id, "message": event.text})
+        """A message id lets a page drop the repeat that a retry may bring."""
+        await self._publisher.send_to_all({"id": event.message_id(), "from": event.user_id, "message": event.text})
 
-    async def _announce(self, line: str) -> None:
-        await self._publisher.send_to_all({"type": "system", "message": line})
+    async def _announce(self, event: ConnectedEvent | DisconnectedEvent, line: str) -> None:
+        await self._publisher.send_to_all({"id": event.message_id(), "type": "system", "message": line})

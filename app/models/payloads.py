@@ -91,8 +91,16 @@ def as_payload(message: Message) -> Payload:
         case bytes():
             return BinaryData(data=message)
         case _:
-            raw = to_json(message, inf_nan_mode="constants")
+            raw = json_text(message)
             return JsonData.model_construct(value=parse_json(raw), raw=raw)
+
+
+def json_text(value: object) -> bytes:
+    """Raises `ValueError` for what JSON cannot hold, NaN and infinity among it."""
+    raw = to_json(value, inf_nan_mode="constants")
+    if b"NaN" in raw or b"Infinity" in raw:
+        parse_json(raw)  # the words may be inside a text
+    return raw
 
 
 def parse_json(text: bytes) -> JsonValue:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from app.models.actions import Action
 from app.models.mqtt import MqttConnectAnswer
 from app.models.payloads import Message
 from app.models.wire import WireModel
@@ -22,6 +23,7 @@ class ConnectResponse(WireModel):
     cookies: dict[str, str] = Field(
         default_factory=dict, exclude=True, description="Sent back with later events of this connection"
     )
+    actions: tuple[Action, ...] = Field(default=(), exclude=True, description="What the service is asked to do")
 
 
 class UserEventResponse(WireModel):
@@ -31,3 +33,4 @@ class UserEventResponse(WireModel):
     metadata: dict[str, str] = Field(default_factory=dict, description="Message metadata; ASCII values")
     user_properties: list[tuple[str, str]] = Field(default_factory=list, description="MQTT 5.0 user properties")
     cookies: dict[str, str] = Field(default_factory=dict, description="Sent back with later events of this connection")
+    actions: tuple[Action, ...] = Field(default=(), description="What the service is asked to do")

@@ -1,13 +1,14 @@
 """One event, one hub, one reply (spec/upstream.md 4-8)."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from http.cookies import CookieError, SimpleCookie
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import structlog
 
+from app.models.actions import Action, ActionBase
 from app.models.events import (
     ConnectedEvent,
     ConnectEvent,
@@ -23,12 +24,12 @@ from app.models.payloads import as_payload
 from app.models.responses import ConnectResponse, UserEventResponse
 from app.upstream.connection_state import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, ConnectionState
 from app.upstream.errors import HandlerError, MqttRejected, Rejected
-from app.upstream.hub import Answer, Hub
+from app.upstream.hub import Actions, Answer, Hub
 from app.upstream.reply import APPLICATION_JSON, NO_CONTENT, Headers, Reply, text
 
 log = structlog.get_logger(__name__)
 
-Followup = Callable[[], Awaitable[None]]
+Followup = Callable[[], Awaitable[Actions]]
 
 METADATA_KEY_BYTES = 256
 METADATA_VALUE_BYTES = 1024
@@ -38,43 +39,62 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _MEDIA_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]*", re.ASCII)
 
 
-async def dispatch(hub: Hub, event: Event) -> tuple[Reply, Followup | None]:
-    """The reply, and for an unblocking event what to run once it was acknowledged.
+class Outcome(NamedTuple):
+    reply: Reply
+    actions: Sequence[Action] = ()
+    """Those the hub returned."""
+    followup: Followup | None = None
+    """For an unblocking event: what to run once it was acknowledged."""
+
+
+async def dispatch(hub: Hub, event: Event) -> Outcome:
+    """Has the hub handle the event.
 
     Raises what the hub raises, `Rejected` apart, which becomes the reply; `HandlerError` for an answer that cannot
     go over the wire.
     """
     match event:
         case ConnectEvent():
-            return await _connect(hub, event), None
+            return await _connect(hub, event)
         case UserEvent():
-            return await _user_event(hub, event), None
+            return await _user_event(hub, event)
         case ConnectedEvent():
-            return NO_CONTENT, partial(hub.on_connected, event)
+            return Outcome(NO_CONTENT, (), partial(hub.on_connected, event))
         case DisconnectedEvent():
-            return NO_CONTENT, partial(hub.on_disconnected, event)
+            return Outcome(NO_CONTENT, (), partial(hub.on_disconnected, event))
         case GroupJoinedEvent():
-            return NO_CONTENT, partial(hub.on_group_joined, event)
+            return Outcome(NO_CONTENT, (), partial(hub.on_group_joined, event))
         case GroupLeftEvent():
-            return NO_CONTENT, partial(hub.on_group_left, event)
+            return Outcome(NO_CONTENT, (), partial(hub.on_group_left, event))
         case _:
             assert_never(event)
 
 
-async def _connect(hub: Hub, event: ConnectEvent) -> Reply:
+async def _connect(hub: Hub, event: ConnectEvent) -> Outcome:
     try:
         answer = await hub.on_connect(event)
     except Rejected as rejection:
-        return encode_rejection(event, rejection)
-    return encode_connect(event, answer)
+        return Outcome(encode_rejection(event, rejection))
+    return Outcome(encode_connect(event, answer), answer.actions if answer else ())
 
 
-async def _user_event(hub: Hub, event: UserEvent) -> Reply:
+async def _user_event(hub: Hub, event: UserEvent) -> Outcome:
     try:
         answer = await hub.on_user_event(event)
     except Rejected as rejection:
-        return encode_rejection(event, rejection)
-    return encode_user_event(event, answer)
+        return Outcome(encode_rejection(event, rejection))
+    if actions := actions_in(answer):
+        return Outcome(encode_user_event(event, None), actions)
+    return Outcome(encode_user_event(event, answer), answer.actions if isinstance(answer, UserEventResponse) else ())
+
+
+def actions_in(answer: object) -> Sequence[Action]:
+    """The actions, where an answer is nothing else."""
+    if isinstance(answer, ActionBase):
+        return (answer,)  # type: ignore[return-value]  # the union holds every subclass
+    if isinstance(answer, list | tuple) and answer and all(isinstance(one, ActionBase) for one in answer):
+        return answer
+    return ()
 
 
 def encode_connect(event: ConnectEvent, answer: ConnectResponse | None) -> Reply:

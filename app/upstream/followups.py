@@ -26,13 +26,17 @@ class Followups:
     def __len__(self) -> int:
         return self._pending
 
+    def check_room(self) -> None:
+        """Raises `Overloaded` when the limit is reached."""
+        if self._pending >= self._limit:
+            raise Overloaded(f"{self._pending} acknowledged events still wait for their handlers")
+
     def start(self, key: tuple[str, str], work: Work) -> None:
         """Returns at once; `work` begins after everything started before under `key`.
 
         Raises `Overloaded` when the limit is reached: the service delivers again, nothing is lost.
         """
-        if self._pending >= self._limit:
-            raise Overloaded(f"{self._pending} acknowledged events still wait for their handlers")
+        self.check_room()
         self._pending += 1
         lane = self._lanes.get(key)
         if lane is not None:

@@ -1,13 +1,14 @@
 """The class people write.
 
 Return to answer, raise `Rejected` to refuse. Collaborators come in through `__init__`, asked for by type: a
-`Publisher`, an `Environment`. Nothing a hub does blocks another connection.
+`Publisher`, a `ServiceClient`, an `Environment`. Nothing a hub does blocks another connection.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
+from app.models.actions import Action
 from app.models.events import (
     ConnectedEvent,
     ConnectEvent,
@@ -19,8 +20,11 @@ from app.models.events import (
 from app.models.payloads import Message
 from app.models.responses import ConnectResponse, UserEventResponse
 
-Answer = UserEventResponse | Message
-"""A text, bytes, JSON value or payload for the sender, `None` for silence, or a response with metadata."""
+Actions = Action | Sequence[Action] | None
+"""What the service is asked to do, as an alternative to a `Publisher`."""
+
+Answer = UserEventResponse | Message | Action | Sequence[Action]
+"""A text, bytes, JSON value or payload for the sender, `None` for silence, a response with metadata, or actions."""
 
 EventHandler = Callable[..., Awaitable[Answer]]
 _Handler = TypeVar("_Handler", bound=EventHandler)
@@ -75,13 +79,13 @@ class Hub:
     async def on_connect(self, event: ConnectEvent) -> ConnectResponse | None:
         """Raise `Rejected` to refuse the client. `None` keeps what its token says."""
 
-    async def on_connected(self, event: ConnectedEvent) -> None: ...
+    async def on_connected(self, event: ConnectedEvent) -> Actions: ...
 
-    async def on_disconnected(self, event: DisconnectedEvent) -> None: ...
+    async def on_disconnected(self, event: DisconnectedEvent) -> Actions: ...
 
-    async def on_group_joined(self, event: GroupJoinedEvent) -> None: ...
+    async def on_group_joined(self, event: GroupJoinedEvent) -> Actions: ...
 
-    async def on_group_left(self, event: GroupLeftEvent) -> None: ...
+    async def on_group_left(self, event: GroupLeftEvent) -> Actions: ...
 
     async def on_user_event(self, event: UserEvent) -> Answer:
         """Calls the method marked with `on_event`. Override it to take every event yourself."""

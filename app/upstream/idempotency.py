@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from app.models.events import ConnectionContext
 from app.upstream.reply import Headers, Reply
@@ -34,6 +34,19 @@ def _size(body: bytes, headers: Headers) -> int:
     return size
 
 
+class Ledger(Protocol):
+    """Answers that several replicas share."""
+
+    async def claim(self, key: Key) -> Reply | None:
+        """The answer a replica gave, or `None` where this one shall run the delivery. Waits while another runs it.
+
+        Raises `Overloaded` where that takes too long or the ledger cannot be reached.
+        """
+
+    async def release(self, key: Key) -> None:
+        """Gives a claim back without an answer: the redelivery is a new attempt."""
+
+
 class IdempotencyWindow:
     """Answers of the last `seconds`, at most `max_answers` and `max_bytes` of them; the oldest go first.
 
@@ -46,8 +59,10 @@ class IdempotencyWindow:
         seconds: float = 180,
         max_answers: int = 100_000,
         max_bytes: int = 64 * 1024 * 1024,
+        ledger: Ledger | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._ledger = ledger
         self._seconds = seconds
         self._max_answers = max_answers
         self._max_bytes = max_bytes
@@ -65,7 +80,10 @@ class IdempotencyWindow:
         return len(self._answers)
 
     async def once(self, key: Key, run: Callable[..., Awaitable[Reply]], *arguments: Any) -> tuple[Reply, bool]:
-        """The answer for `key`, and whether it is a repeat. Raises what `run` raises, in the first caller only."""
+        """The answer for `key`, and whether it is a repeat. Raises what `run` raises, in the first caller only.
+
+        With a ledger, `run` is what puts a final answer there.
+        """
         while key in self._running:
             await self._first_to_finish(key)
         known = self._answers.get(key)
@@ -75,6 +93,8 @@ class IdempotencyWindow:
             self._prune(self._clock())
         self._running[key] = None
         try:
+            if self._ledger is not None:
+                return await self._once_among_replicas(self._ledger, key, run, *arguments)
             reply = await run(*arguments)
             if reply.status < 500:
                 self._keep(key, reply)
@@ -84,6 +104,23 @@ class IdempotencyWindow:
             if twins is not None:
                 twins.set_result(None)
 
+    async def _once_among_replicas(
+        self, ledger: Ledger, key: Key, run: Callable[..., Awaitable[Reply]], *arguments: Any
+    ) -> tuple[Reply, bool]:
+        known = await ledger.claim(key)
+        if known is not None:
+            self._keep(key, known)
+            return known, True
+        final = False
+        try:
+            reply = await run(*arguments)
+            if final := reply.status < 500:
+                self._keep(key, reply)
+            return reply, False
+        finally:
+            if not final:
+                await ledger.release(key)
+
     async def _first_to_finish(self, key: Key) -> None:
         twins = self._running[key]
         if twins is None:
@@ -91,8 +128,16 @@ class IdempotencyWindow:
         await asyncio.shield(twins)
 
     def _keep(self, key: Key, reply: Reply) -> None:
+        self._keep_until(key, reply, self._clock() + self._seconds)
+
+    def restore(self, key: Key, reply: Reply, seconds: float) -> None:
+        """Takes an answer that an earlier run gave, for what is left of its time. Oldest first."""
+        if key not in self._answers:
+            self._keep_until(key, reply, self._clock() + min(seconds, self._seconds))
+
+    def _keep_until(self, key: Key, reply: Reply, expires_at: float) -> None:
         now = self._clock()
-        self._answers[key] = (now + self._seconds, reply.status, reply.body, reply.headers)
+        self._answers[key] = (expires_at, reply.status, reply.body, reply.headers)
         self._order.append(key)
         self._bytes += _size(reply.body, reply.headers)
         if now >= self._look_again or len(self._answers) > self._max_answers or self._bytes > self._max_bytes:

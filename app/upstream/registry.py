@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_type_hints
 
 from app.upstream.hub import Environment, Hub
-from app.upstream.service import Publisher
+from app.upstream.publisher import Publisher
+from app.upstream.service import ServiceClient
 
 HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_`,.\[\]]{0,127}")
 
@@ -34,17 +35,21 @@ def load_hub_class(path: str) -> type[Hub]:
     return hub_class
 
 
-def build_hub(hub_class: type[Hub], publisher: Publisher, environment: Environment) -> Hub:
+def build_hub(
+    hub_class: type[Hub], publisher: Publisher, environment: Environment, service: ServiceClient | None = None
+) -> Hub:
     """An instance with the collaborators its `__init__` asks for by type. Raises `HubError`."""
     available: dict[Any, object] = {Publisher: publisher, Environment: environment}
+    if service is not None:
+        available[ServiceClient] = service
     hints = get_type_hints(hub_class.__init__)
     wanted = inspect.signature(hub_class).parameters
     found = {name: available[hints[name]] for name in wanted if hints.get(name) in available}
     unknown = [name for name, one in wanted.items() if name not in found and one.default is one.empty]
     if unknown:
         raise HubError(
-            f"{hub_class.__name__}.__init__ asks for {', '.join(unknown)}; a hub may ask for a Publisher and an "
-            "Environment"
+            f"{hub_class.__name__}.__init__ asks for {', '.join(unknown)}; a hub may ask for a Publisher, a "
+            "ServiceClient and an Environment"
         )
     build: Callable[..., Hub] = hub_class
     return build(**found)

@@ -1,18 +1,18 @@
-"""What hub code may ask of the Web PubSub service.
+"""What hub code may ask of the Web PubSub service, directly.
 
-A `Publisher` belongs to one hub. A group or user nobody is in is no error: the service accepts and drops. Every call
-raises `ServiceError` where the service refuses or does not answer, and `ValueError` for a message JSON cannot hold.
+A `ServiceClient` belongs to one hub. A call waits for the service's answer; it raises `ServiceError` where the service
+refuses or does not answer, and `ValueError` for a message JSON cannot hold. A group or user nobody is in is no error:
+the service accepts and drops. Most hubs want a `Publisher` instead, which neither waits nor loses anything.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
+from app.models.actions import Permission
 from app.models.payloads import Message
 
-Permission = Literal["sendToGroup", "joinLeaveGroup"]
 
-
-class Publisher(Protocol):
+class ServiceClient(Protocol):
     """`ttl_seconds` (0 to 300) drops what could not be delivered in time; `filter` is OData over the receivers.
 
     `excluded` lists connection ids that get nothing.

@@ -9,12 +9,31 @@ assert publisher.sent[-1].value == {"from": "mia", "message": "hi"}
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from pydantic import JsonValue
 from pydantic_core import from_json
 
+from app.models.actions import (
+    Action,
+    AddConnectionToGroup,
+    AddUserToGroup,
+    CloseAllConnections,
+    CloseClientConnection,
+    CloseGroupConnections,
+    GrantPermission,
+    Permission,
+    RemoveConnectionFromGroup,
+    RemoveUserFromAllGroups,
+    RemoveUserFromGroup,
+    RevokePermission,
+    Send,
+    SendToAll,
+    SendToConnection,
+    SendToGroup,
+    SendToUser,
+)
 from app.models.events import (
     ConnectedEvent,
     ConnectEvent,
@@ -25,13 +44,22 @@ from app.models.events import (
     GroupLeftEvent,
     UserEvent,
 )
-from app.models.payloads import JsonData, Message, Payload, as_payload
+from app.models.payloads import (
+    BinaryData,
+    JsonData,
+    Message,
+    Payload,
+    ProtobufData,
+    TextData,
+    as_payload,
+    parse_json,
+)
 from app.upstream.connection_state import ConnectionState
-from app.upstream.dispatch import dispatch
+from app.upstream.dispatch import actions_in, dispatch
 from app.upstream.errors import Rejected
 from app.upstream.hub import Hub
+from app.upstream.publisher import Publisher
 from app.upstream.reply import Reply
-from app.upstream.service import Permission
 
 
 @dataclass(frozen=True)
@@ -62,67 +90,47 @@ class Call:
     arguments: Mapping[str, Any]
 
 
-@dataclass
-class RecordingPublisher:
-    """A `Publisher` that sends nothing. `existing` answers the questions, `granted` the permission one."""
+class RecordingPublisher(Publisher):
+    """Sends nothing and remembers everything: a `Publisher`, and a `ServiceClient` too.
 
-    sent: list[Sent] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    existing: set[str] = field(default_factory=set)
-    granted: set[tuple[str, str, str]] = field(default_factory=set)
+    `existing` answers the questions, `granted` the permission one.
+    """
 
-    async def send_to_all(
-        self,
-        message: Message,
-        *,
-        excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002
-        ttl_seconds: int | None = None,
-    ) -> None:
-        self.sent.append(Sent("send_to_all", None, as_payload(message), tuple(excluded), filter, ttl_seconds))
+    def __init__(self, *, existing: Collection[str] = (), granted: Collection[tuple[str, str, str]] = ()) -> None:
+        self.sent: list[Sent] = []
+        self.calls: list[Call] = []
+        self.actions: list[Action] = []
+        self.existing = set(existing)
+        self.granted = set(granted)
 
-    async def send_to_group(
-        self,
-        group: str,
-        message: Message,
-        *,
-        excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002
-        ttl_seconds: int | None = None,
-    ) -> None:
-        self.sent.append(Sent("send_to_group", group, as_payload(message), tuple(excluded), filter, ttl_seconds))
+    async def publish(self, action: Action) -> None:
+        self.actions.append(action)
+        verb, target = VERBS[type(action)]
+        if isinstance(action, SendToAll | SendToGroup | SendToUser | SendToConnection):
+            self.sent.append(
+                Sent(
+                    verb,
+                    getattr(action, target) if target else None,
+                    _payload(action),
+                    getattr(action, "excluded", ()),
+                    action.filter,
+                    action.ttl_seconds,
+                )
+            )
+            return
+        if isinstance(action, GrantPermission | RevokePermission):
+            permission = (action.permission, action.connection_id, action.target_name)
+            (self.granted.add if isinstance(action, GrantPermission) else self.granted.discard)(permission)
+        arguments = action.model_dump(exclude={"action_name", "lane", "target_name", "traceparent"})
+        if isinstance(action, GrantPermission | RevokePermission):
+            arguments["group"] = action.target_name
+        self._call(verb, **arguments)
 
-    async def send_to_user(
-        self,
-        user_id: str,
-        message: Message,
-        *,
-        filter: str | None = None,  # noqa: A002
-        ttl_seconds: int | None = None,
-    ) -> None:
-        self.sent.append(Sent("send_to_user", user_id, as_payload(message), (), filter, ttl_seconds))
-
-    async def send_to_connection(self, connection_id: str, message: Message, *, ttl_seconds: int | None = None) -> None:
-        payload = as_payload(message)
-        self.sent.append(Sent("send_to_connection", connection_id, payload, (), None, ttl_seconds))
-
-    async def add_connection_to_group(self, group: str, connection_id: str) -> None:
-        self._call("add_connection_to_group", group=group, connection_id=connection_id)
-
-    async def remove_connection_from_group(self, group: str, connection_id: str) -> None:
-        self._call("remove_connection_from_group", group=group, connection_id=connection_id)
+    def in_lane(self, key: str) -> Self:
+        return self
 
     async def remove_connection_from_all_groups(self, connection_id: str) -> None:
         self._call("remove_connection_from_all_groups", connection_id=connection_id)
-
-    async def add_user_to_group(self, group: str, user_id: str) -> None:
-        self._call("add_user_to_group", group=group, user_id=user_id)
-
-    async def remove_user_from_group(self, group: str, user_id: str) -> None:
-        self._call("remove_user_from_group", group=group, user_id=user_id)
-
-    async def remove_user_from_all_groups(self, user_id: str) -> None:
-        self._call("remove_user_from_all_groups", user_id=user_id)
 
     async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
         self._call("add_connections_to_groups", groups=tuple(groups), filter=filter)
@@ -130,32 +138,13 @@ class RecordingPublisher:
     async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
         self._call("remove_connections_from_groups", groups=tuple(groups), filter=filter)
 
-    async def grant_permission(self, permission: Permission, connection_id: str, group: str) -> None:
-        self.granted.add((permission, connection_id, group))
-        self._call("grant_permission", permission=permission, connection_id=connection_id, group=group)
-
-    async def revoke_permission(self, permission: Permission, connection_id: str, group: str) -> None:
-        self.granted.discard((permission, connection_id, group))
-        self._call("revoke_permission", permission=permission, connection_id=connection_id, group=group)
-
-    async def has_permission(self, permission: Permission, connection_id: str, group: str) -> bool:
-        return (permission, connection_id, group) in self.granted
-
-    async def close_connection(self, connection_id: str, *, reason: str | None = None) -> None:
-        self._call("close_connection", connection_id=connection_id, reason=reason)
-
-    async def close_all_connections(self, *, excluded: Collection[str] = (), reason: str | None = None) -> None:
-        self._call("close_all_connections", excluded=tuple(excluded), reason=reason)
-
-    async def close_group_connections(
-        self, group: str, *, excluded: Collection[str] = (), reason: str | None = None
-    ) -> None:
-        self._call("close_group_connections", group=group, excluded=tuple(excluded), reason=reason)
-
     async def close_user_connections(
         self, user_id: str, *, excluded: Collection[str] = (), reason: str | None = None
     ) -> None:
         self._call("close_user_connections", user_id=user_id, excluded=tuple(excluded), reason=reason)
+
+    async def has_permission(self, permission: Permission, connection_id: str, group: str) -> bool:
+        return (permission, connection_id, group) in self.granted
 
     async def connection_exists(self, connection_id: str) -> bool:
         return connection_id in self.existing
@@ -168,6 +157,37 @@ class RecordingPublisher:
 
     def _call(self, verb: str, **arguments: Any) -> None:
         self.calls.append(Call(verb, arguments))
+
+
+VERBS: Mapping[type[Action], tuple[str, str]] = {
+    SendToAll: ("send_to_all", ""),
+    SendToGroup: ("send_to_group", "group"),
+    SendToUser: ("send_to_user", "user_id"),
+    SendToConnection: ("send_to_connection", "connection_id"),
+    AddConnectionToGroup: ("add_connection_to_group", ""),
+    RemoveConnectionFromGroup: ("remove_connection_from_group", ""),
+    AddUserToGroup: ("add_user_to_group", ""),
+    RemoveUserFromGroup: ("remove_user_from_group", ""),
+    RemoveUserFromAllGroups: ("remove_user_from_all_groups", ""),
+    GrantPermission: ("grant_permission", ""),
+    RevokePermission: ("revoke_permission", ""),
+    CloseClientConnection: ("close_connection", ""),
+    CloseAllConnections: ("close_all_connections", ""),
+    CloseGroupConnections: ("close_group_connections", ""),
+}
+"""The verb of each action, and which member of a send is its target."""
+
+
+def _payload(action: Send) -> Payload:
+    match action.data_type:
+        case "text":
+            return TextData(text=action.data)
+        case "json":
+            return JsonData(value=parse_json(action.body), raw=action.body)
+        case "protobuf":
+            return ProtobufData(data=action.body)
+        case _:
+            return BinaryData(data=action.body)
 
 
 class HubClient:
@@ -183,6 +203,8 @@ class HubClient:
         self._state: dict[str, JsonValue] = {}
         self._next_id = 0
         self.user_id: str | None = None
+        self.returned: list[Action] = []
+        """Actions that handlers returned, in place of publishing them."""
 
     @property
     def state(self) -> Mapping[str, JsonValue]:
@@ -249,9 +271,10 @@ class HubClient:
         )
 
     async def _deliver(self, event: Event) -> Reply:
-        reply, followup = await dispatch(self._hub, event)
+        reply, returned, followup = await dispatch(self._hub, event)
+        self.returned.extend(returned)
         if followup is not None:
-            await followup()
+            self.returned.extend(actions_in(await followup()))
         if reply.status >= 400:
             raise Rejected(reply.body.decode(), status=reply.status)
         if followup is None and event.state.header() is not None:

@@ -5,13 +5,16 @@ then the hub. Nothing of the body is read before the caller is known.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
+from typing import NamedTuple
 
 import structlog
 
-from app.models.events import ConnectEvent, Event
+from app.models.actions import Action
+from app.models.events import ConnectEvent, Event, UserEvent
 from app.upstream.authentication import Authentication
 from app.upstream.cloudevents import (
     STRUCTURED_MODE,
@@ -22,7 +25,7 @@ from app.upstream.cloudevents import (
     read_headers,
 )
 from app.upstream.deadlines import Deadlines, is_cancelling
-from app.upstream.dispatch import dispatch, encode_failure
+from app.upstream.dispatch import Followup, Outcome, actions_in, dispatch, encode_failure
 from app.upstream.errors import (
     BodyTooLarge,
     HandlerError,
@@ -37,7 +40,9 @@ from app.upstream.errors import (
 )
 from app.upstream.followups import Followups
 from app.upstream.hub import Hub
-from app.upstream.idempotency import IdempotencyWindow, key_of
+from app.upstream.idempotency import IdempotencyWindow, Key, key_of
+from app.upstream.outbox import Outbox
+from app.upstream.publisher import EventScope, event_scope
 from app.upstream.registry import HubRegistry
 from app.upstream.reply import NO_CONTENT, Reply, text
 
@@ -48,6 +53,19 @@ ReadBody = Callable[[int], Awaitable[bytes]]
 
 MEGABYTE = 1024 * 1024
 MAX_LENGTH_DIGITS = 18
+
+
+class Observation(NamedTuple):
+    """One delivery, for metrics and traces. `kind` is the event's name, or `user` for the names clients make up."""
+
+    hub: str
+    kind: str
+    connection_id: str
+    outcome: str
+    seconds: float
+
+
+Observe = Callable[[Observation], None]
 
 
 @dataclass(frozen=True)
@@ -66,15 +84,18 @@ class Webhook:
         authentication: Authentication,
         *,
         window: IdempotencyWindow,
+        outbox: Outbox,
         followups: Followups,
         limits: Limits,
     ) -> None:
         self._hubs = hubs
         self._authentication = authentication
         self._window = window
+        self._outbox = outbox
         self._followups = followups
         self._limits = limits
         self._deadlines = Deadlines(limits.handler_seconds)
+        self.observe: Observe = _nobody_looks
 
     def validate(self, headers: Lines) -> Reply:
         """Abuse protection. Anonymous and cheap: the service asks every minute (spec/upstream.md 1)."""
@@ -100,14 +121,22 @@ class Webhook:
         except Refused as refusal:
             ignored = self._limits.ignore_unknown_events and isinstance(refusal, UnknownEventType)
             answer = NO_CONTENT if ignored else encode_refusal(refusal)
-            _log_refusal(dict(lines), refusal, answer, started)
+            seconds = perf_counter() - started
+            _log_refusal(dict(lines), refusal, answer, seconds)
+            self.observe(Observation("", "", "", "refused", seconds))
             return answer
         key = key_of(event.context)
         if key is None:
-            reply, repeated = await self._run(hub, event), False
+            reply, repeated = await self._run(hub, event, None), False
         else:
-            reply, repeated = await self._window.once(key, self._run, hub, event)
-        _log_event(event, reply, "repeated" if repeated else _outcome(reply), started)
+            try:
+                reply, repeated = await self._window.once(key, self._run, hub, event, key)
+            except Overloaded as refusal:
+                reply, repeated = encode_refusal(refusal), False
+        outcome = "repeated" if repeated else _outcome(reply)
+        seconds = perf_counter() - started
+        self.observe(Observation(hub.name, _kind(event), event.context.connection_id, outcome, seconds))
+        _log_event(event, reply, outcome, seconds)
         return reply
 
     def _find_hub(self, headers: Headers) -> Hub:
@@ -139,32 +168,59 @@ class Webhook:
             raise BodyTooLarge("the body is too large")
         return kind.decode(context, kind.media, headers, await read_body(limits.max_body_bytes))
 
-    async def _run(self, hub: Hub, event: Event) -> Reply:
-        """One run of the hub. It is not cut short when the caller hangs up: the redelivery gets its answer."""
+    async def _run(self, hub: Hub, event: Event, key: Key | None) -> Reply:
+        """Runs the handler under its time limit, then stores what it published together with the answer.
+
+        It is not cut short when the caller hangs up: the redelivery gets the answer.
+        """
+        scope = EventScope(hub.name, event.connection_id)
+        token = event_scope.set(scope)
         task = self._deadlines.begin()
         try:
-            reply, followup = await dispatch(hub, event)
-            if followup is not None:
-                self._followups.start((hub.name, event.connection_id), followup)
-        except asyncio.CancelledError:
-            if self._deadlines.end(task):
-                _log_failure(hub, event, f"no answer within {self._limits.handler_seconds:g} s")
-            elif is_cancelling():
-                raise
-            else:
-                _log_failure(hub, event, "it awaited something that was cancelled")
-            return encode_failure(event)
+            self._outbox.check_room()
+            outcome = await dispatch(hub, event)
+            self._deadlines.end(task)
+            if outcome.reply.status < 500:  # else it will be delivered again, and published again
+                await self._settle(hub, event, key, scope, outcome)
         except Overloaded as refusal:
             return encode_refusal(refusal)
+        except asyncio.CancelledError:
+            is_late = self._deadlines.end(task)
+            if not is_late and is_cancelling():
+                raise
+            late = f"no answer within {self._limits.handler_seconds:g} s"
+            _log_failure(hub, event, late if is_late else "it awaited something that was cancelled")
         except HandlerError as error:
             _log_failure(hub, event, f"the answer cannot be sent: {error}")
-            return encode_failure(event)
         except Exception as error:  # noqa: BLE001 - the edge of a hub's code: whatever it raises is its own
             _log_failure(hub, event, "it raised", error)
-            return encode_failure(event)
+        else:
+            return outcome.reply
         finally:
+            scope.is_open = False
+            event_scope.reset(token)
             self._deadlines.end(task)
-        return reply
+        return encode_failure(event)
+
+    async def _settle(self, hub: Hub, event: Event, key: Key | None, scope: EventScope, outcome: Outcome) -> None:
+        """Stores the answer and what was published, then starts what was to follow."""
+        reply, returned, followup = outcome
+        if followup is not None:
+            self._followups.check_room()
+        if returned:
+            scope.actions.extend((hub.name, action) for action in returned)
+        scope.is_open = False
+        if scope.actions or self._outbox.keeps_every_answer:
+            await self._outbox.commit(scope.lane, scope.actions, key, reply)
+        if followup is not None:
+            self._followups.start((hub.name, event.connection_id), partial(self._follow_up, hub, followup, scope))
+
+    async def _follow_up(self, hub: Hub, followup: Followup, scope: EventScope) -> None:
+        """What the handler publishes now is stored at once: nothing will be delivered again."""
+        event_scope.set(scope)
+        actions: Sequence[Action] = actions_in(await followup())
+        if actions:
+            await self._outbox.commit(scope.lane, [(hub.name, action) for action in actions])
 
 
 def encode_refusal(refusal: Refused) -> Reply:
@@ -182,7 +238,14 @@ def _outcome(reply: Reply) -> str:
     return "failed" if reply.status >= 500 else "rejected"
 
 
-def _log_event(event: Event, reply: Reply, outcome: str, started: float) -> None:
+def _kind(event: Event) -> str:
+    return "user" if isinstance(event, UserEvent) else event.context.event_name
+
+
+def _nobody_looks(_: Observation) -> None: ...
+
+
+def _log_event(event: Event, reply: Reply, outcome: str, seconds: float) -> None:
     context = event.context
     correlation = {"request_id": context.request_id} if context.request_id else {}
     log.info(
@@ -193,7 +256,7 @@ def _log_event(event: Event, reply: Reply, outcome: str, started: float) -> None
         user_id=context.user_id,
         outcome=outcome,
         status=reply.status,
-        duration_ms=round((perf_counter() - started) * 1000, 3),
+        duration_ms=round(seconds * 1000, 3),
         **correlation,
     )
     if isinstance(event, ConnectEvent) and event.query:
@@ -211,7 +274,7 @@ def _log_failure(hub: Hub, event: Event, reason: str, error: Exception | None = 
     )
 
 
-def _log_refusal(headers: Mapping[bytes, bytes], refusal: Refused, answer: Reply, started: float) -> None:
+def _log_refusal(headers: Mapping[bytes, bytes], refusal: Refused, answer: Reply, seconds: float) -> None:
     """What the request claims to be is unverified here, and cut short."""
 
     def claimed(name: bytes) -> str:
@@ -227,5 +290,5 @@ def _log_refusal(headers: Mapping[bytes, bytes], refusal: Refused, answer: Reply
         outcome="refused",
         status=answer.status,
         reason=refusal.reason,
-        duration_ms=round((perf_counter() - started) * 1000, 3),
+        duration_ms=round(seconds * 1000, 3),
     )

@@ -190,19 +190,29 @@ function showJoin() {
 
 /** @param {unknown} payload */
 function receive(payload) {
-  if (typeof payload === "string") {
-    timeline.addSystem(payload);
-  } else if (isRecord(payload) && "message" in payload) {
-    const text = String(payload.message);
-    if (payload.type === "system") {
-      timeline.addSystem(text);
-    } else {
-      const author = payload.from ? String(payload.from) : "Somebody";
-      const id = payload.id === undefined ? undefined : String(payload.id);
-      timeline.addMessage(author, text, { own: author === me, id });
-    }
+  if (show(payload)) {
     countMissed();
   }
+}
+
+/**
+ * @param {unknown} payload
+ * @returns {boolean} whether it was news
+ */
+function show(payload) {
+  if (typeof payload === "string") {
+    return timeline.addSystem(payload);
+  }
+  if (!isRecord(payload) || !("message" in payload)) {
+    return false;
+  }
+  const text = String(payload.message);
+  const id = payload.id === undefined ? undefined : String(payload.id);
+  if (payload.type === "system") {
+    return timeline.addSystem(text, id);
+  }
+  const author = payload.from ? String(payload.from) : "Somebody";
+  return timeline.addMessage(author, text, { own: author === me, id });
 }
 
 /**

@@ -58,32 +58,45 @@ export class Timeline {
     this.#follow();
   }
 
-  /** @param {string} text */
-  addSystem(text) {
+  /**
+   * @param {string} text
+   * @param {string} [id]
+   * @returns {boolean} false for a repeat, which is dropped
+   */
+  addSystem(text, id) {
+    if (id !== undefined && this.#ids.has(id)) {
+      return false;
+    }
     const element = item("line system");
     element.append(make("p", "note", text), timeOf(Date.now()));
-    this.#append({ element, author: "", text, at: Date.now() });
+    /** @type {Line} */
+    const added = { element, author: "", text, at: Date.now() };
+    this.#append(added);
+    this.#remember(added, id);
+    return true;
   }
 
   /**
    * @param {string} author
    * @param {string} text
    * @param {{ own: boolean, id?: string }} details
+   * @returns {boolean} false for a repeat, which is dropped
    */
   addMessage(author, text, { own, id }) {
     if (id !== undefined && this.#ids.has(id)) {
-      return;
+      return false;
     }
     const line = own ? this.#awaitingCopy(author, text) : undefined;
     if (line) {
       line.echoed = true;
       this.#remember(line, id);
       this.markSent(line);
-      return;
+      return true;
     }
     const added = this.#appendBubble(author, text, own);
     added.echoed = true;
     this.#remember(added, id);
+    return true;
   }
 
   /**

@@ -169,7 +169,7 @@ def test_compose_uses_stages_and_flags_that_exist() -> None:
     services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
 
     for service in services.values():
-        assert stage(service["build"]["target"])
+        assert stage(service["build"]["target"]) if "build" in service else ":" in service["image"]
     options = subprocess.run(
         [sys.executable, "-m", "localpubsub", "--help"], cwd=ROOT, capture_output=True, text=True, check=True,
         timeout=60, env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},

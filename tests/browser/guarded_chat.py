@@ -5,7 +5,7 @@ from app.models.events import ConnectEvent, UserEvent
 from app.models.responses import ConnectResponse
 from app.upstream.errors import Rejected
 from app.upstream.hub import Environment, on_event
-from app.upstream.service import Publisher
+from app.upstream.publisher import Publisher
 
 
 class GuardedChat(ChatHub):

@@ -21,7 +21,7 @@ CONNECTION_STRING = f"Endpoint=http://localhost:8081;AccessKey={DEFAULT_ACCESS_K
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment without any setting of ours."""
-    ours = re.compile("webpubsub|hubs|webhook|allow_|negotiate|development|log_", re.IGNORECASE)
+    ours = re.compile("webpubsub|hubs|fanout|webhook|allow_|negotiate|development|log_", re.IGNORECASE)
     kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
     return kept | {"PYTHONPATH": str(ROOT)} | changes
 

@@ -10,7 +10,7 @@ from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from app.clients.access import EntraAccessIssuer, KeyAccessIssuer
-from app.clients.webpubsub import AzurePublisher
+from app.clients.service_client import AzureServiceClient
 from app.models.negotiate import ClientProtocol
 from app.upstream.errors import ServiceError
 from tests.app.clients.conftest import DataPlane
@@ -63,7 +63,7 @@ class Identity:
 
 async def test_a_bearer_never_goes_over_plain_http(data_plane: DataPlane) -> None:
     async with aiohttp.ClientSession() as session:
-        publisher = AzurePublisher(data_plane.url, "chat", Identity())
+        publisher = AzureServiceClient(data_plane.url, "chat", Identity())
         await publisher.open(session)
         with pytest.raises(ServiceError) as caught:
             await EntraAccessIssuer({"chat": publisher}).issue("chat", user_id="mia")

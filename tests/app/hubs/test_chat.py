@@ -25,11 +25,23 @@ async def test_everybody_hears_of_everybody(client: HubClient, publisher: Record
     await client.disconnected()
 
     assert reply.status == 204
-    assert [(sent.verb, sent.value) for sent in publisher.sent] == [
-        ("send_to_all", {"type": "system", "message": "mia joined"}),
-        ("send_to_all", {"from": "mia", "message": "hi <b>"}),
-        ("send_to_all", {"type": "system", "message": "mia left"}),
+    said = [dict(sent.value) for sent in publisher.sent if isinstance(sent.value, dict)]
+    assert len({str(one.pop("id")) for one in said}) == 3
+    assert {sent.verb for sent in publisher.sent} == {"send_to_all"}
+    assert said == [
+        {"type": "system", "message": "mia joined"},
+        {"from": "mia", "message": "hi <b>"},
+        {"type": "system", "message": "mia left"},
     ]
+
+
+async def test_a_redelivered_message_has_the_id_it_had_before(publisher: RecordingPublisher) -> None:
+    for _ in range(2):
+        await HubClient(ChatHub(publisher, Environment()), connection_id="c-7").send("message", "hi")
+    await HubClient(ChatHub(publisher, Environment()), connection_id="c-8").send("message", "hi")
+
+    first, again, other = (sent.value["id"] for sent in publisher.sent if isinstance(sent.value, dict))
+    assert first == again != other
 
 
 async def test_the_token_says_who_it_is_and_the_query_does_not(client: HubClient) -> None:

@@ -8,8 +8,8 @@ from app.models.events import ConnectEvent, DisconnectedEvent, GroupJoinedEvent,
 from app.models.payloads import JsonData
 from app.upstream.errors import Rejected
 from app.upstream.hub import Environment, Hub, on_event
+from app.upstream.publisher import Publisher
 from app.upstream.registry import HubError, HubRegistry, build_hub, load_hub_class
-from app.upstream.service import Publisher
 from app.upstream.testing import HubClient, RecordingPublisher
 
 

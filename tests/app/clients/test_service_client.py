@@ -10,7 +10,7 @@ import pytest
 from azure.core.credentials import AzureKeyCredential
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
-from app.clients.webpubsub import AzurePublisher
+from app.clients.service_client import AzureServiceClient
 from app.models.payloads import JsonData, ProtobufData
 from app.upstream.errors import ServiceError
 from tests.app.clients.conftest import DataPlane, Recorded
@@ -22,9 +22,9 @@ Verb = Callable[[Any], Awaitable[Any]]
 
 
 @pytest.fixture
-async def publisher(data_plane: DataPlane) -> AsyncIterator[AzurePublisher]:
+async def publisher(data_plane: DataPlane) -> AsyncIterator[AzureServiceClient]:
     async with aiohttp.ClientSession() as session:
-        one = AzurePublisher(data_plane.url, "Chat", AzureKeyCredential(KEY))
+        one = AzureServiceClient(data_plane.url, "Chat", AzureKeyCredential(KEY))
         await one.open(session)
         yield one
         await one.close()
@@ -110,7 +110,7 @@ def comparable(request: Recorded, base: str) -> tuple[str, str, list[tuple[str, 
     ],
 )  # fmt: skip
 async def test_every_verb_is_the_sdks(
-    data_plane: DataPlane, publisher: AzurePublisher, sdk: WebPubSubServiceClient, ours: Verb, theirs: Verb
+    data_plane: DataPlane, publisher: AzureServiceClient, sdk: WebPubSubServiceClient, ours: Verb, theirs: Verb
 ) -> None:
     assert await ours(publisher) == await theirs(sdk)
 
@@ -129,14 +129,14 @@ async def test_every_verb_is_the_sdks(
     ],
 )
 async def test_a_message_is_sent_as_its_own_bytes(
-    data_plane: DataPlane, publisher: AzurePublisher, message: Any, content_type: str, body: bytes
+    data_plane: DataPlane, publisher: AzureServiceClient, message: Any, content_type: str, body: bytes
 ) -> None:
     await publisher.send_to_all(message)
 
     assert (data_plane.requests[0].content_type, data_plane.requests[0].body) == (content_type, body)
 
 
-async def test_groups_of_many_are_changed_at_once(data_plane: DataPlane, publisher: AzurePublisher) -> None:
+async def test_groups_of_many_are_changed_at_once(data_plane: DataPlane, publisher: AzureServiceClient) -> None:
     await publisher.add_connections_to_groups(["a", "b"], filter="userId eq 'mia'")
     await publisher.remove_connections_from_groups(["a"])
 
@@ -146,7 +146,7 @@ async def test_groups_of_many_are_changed_at_once(data_plane: DataPlane, publish
     assert remove.target.startswith("/api/hubs/Chat/:removeFromGroups")
 
 
-async def test_absence_is_an_answer(data_plane: DataPlane, publisher: AzurePublisher) -> None:
+async def test_absence_is_an_answer(data_plane: DataPlane, publisher: AzureServiceClient) -> None:
     data_plane.statuses = [404, 404]
 
     assert not await publisher.group_exists("g")
@@ -155,7 +155,7 @@ async def test_absence_is_an_answer(data_plane: DataPlane, publisher: AzurePubli
 
 @pytest.mark.parametrize("status", [400, 401, 404])
 async def test_a_refusal_of_the_service_is_our_error(
-    data_plane: DataPlane, publisher: AzurePublisher, status: int
+    data_plane: DataPlane, publisher: AzureServiceClient, status: int
 ) -> None:
     data_plane.statuses = [status, status]
 
@@ -165,7 +165,7 @@ async def test_a_refusal_of_the_service_is_our_error(
         assert caught.value.status == status
 
 
-async def test_a_passing_failure_is_tried_again(data_plane: DataPlane, publisher: AzurePublisher) -> None:
+async def test_a_passing_failure_is_tried_again(data_plane: DataPlane, publisher: AzureServiceClient) -> None:
     data_plane.statuses = [503]
 
     await publisher.send_to_all("x")
@@ -175,7 +175,7 @@ async def test_a_passing_failure_is_tried_again(data_plane: DataPlane, publisher
 
 async def test_a_service_that_is_gone_is_our_error(unused_address: str) -> None:
     async with aiohttp.ClientSession() as session:
-        publisher = AzurePublisher(unused_address, "Chat", AzureKeyCredential(KEY))
+        publisher = AzureServiceClient(unused_address, "Chat", AzureKeyCredential(KEY))
         await publisher.open(session)
         with pytest.raises(ServiceError) as caught:
             await publisher.send_to_all("x")
@@ -186,16 +186,18 @@ async def test_a_service_that_is_gone_is_our_error(unused_address: str) -> None:
 
 async def test_before_it_is_open_it_says_so() -> None:
     with pytest.raises(ServiceError, match="no Web PubSub service is configured"):
-        await AzurePublisher(None, "Chat", None).send_to_all("x")
+        await AzureServiceClient(None, "Chat", None).send_to_all("x")
 
 
 @pytest.mark.parametrize("ttl", [-1, 301])
-async def test_a_ttl_has_bounds(publisher: AzurePublisher, ttl: int) -> None:
+async def test_a_ttl_has_bounds(publisher: AzureServiceClient, ttl: int) -> None:
     with pytest.raises(ValueError, match="ttl_seconds"):
         await publisher.send_to_all("x", ttl_seconds=ttl)
 
 
-async def test_what_is_not_json_is_refused_before_it_is_sent(data_plane: DataPlane, publisher: AzurePublisher) -> None:
+async def test_what_is_not_json_is_refused_before_it_is_sent(
+    data_plane: DataPlane, publisher: AzureServiceClient
+) -> None:
     with pytest.raises(ValueError, match=r"expected|NaN"):
         await publisher.send_to_all({"n": float("nan")})
 

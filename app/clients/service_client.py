@@ -1,0 +1,209 @@
+"""The `ServiceClient` over the official service SDK.
+
+Sends go out as bytes under their own content type: the SDK's send verbs would encode JSON a second time and know no
+protobuf. Everything else is the SDK's verb of the same name.
+"""
+
+from collections.abc import Awaitable, Collection, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from azure.core.credentials import AzureKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.rest import HttpRequest
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+from pydantic_core import to_json
+
+from app.models.actions import Permission
+from app.models.payloads import JSON, Message, as_payload
+from app.upstream.errors import ServiceError
+
+API_VERSION = "2024-12-01"
+
+
+class AzureServiceClient:
+    """One hub's service client. `open` before use, `close` after; the session is shared and not closed here."""
+
+    def __init__(
+        self, endpoint: str | None, hub: str, credential: AzureKeyCredential | AsyncTokenCredential | None
+    ) -> None:
+        self._endpoint = endpoint
+        self._hub = hub
+        self._credential = credential
+        self._client: WebPubSubServiceClient | None = None
+
+    async def open(self, session: aiohttp.ClientSession) -> None:
+        if self._endpoint is None or self._credential is None:
+            return
+        # Proxy and netrc look-ups happen in a thread on every call unless they are switched off.
+        transport = AioHttpTransport(session=session, session_owner=False, use_env_settings=False)
+        self._client = WebPubSubServiceClient(
+            self._endpoint,
+            self._hub,
+            self._credential,
+            transport=transport,
+            retry_total=2,
+            retry_backoff_factor=0.2,
+        )
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    @property
+    def client(self) -> WebPubSubServiceClient:
+        """Raises `ServiceError` before `open` and where no service is configured."""
+        if self._client is None:
+            raise ServiceError("call", None, "no Web PubSub service is configured")
+        return self._client
+
+    async def send_to_all(
+        self,
+        message: Message,
+        *,
+        excluded: Collection[str] = (),
+        filter: str | None = None,  # noqa: A002
+        ttl_seconds: int | None = None,
+    ) -> None:
+        await self._send("send_to_all", "", message, _params(excluded, filter, ttl_seconds))
+
+    async def send_to_group(
+        self,
+        group: str,
+        message: Message,
+        *,
+        excluded: Collection[str] = (),
+        filter: str | None = None,  # noqa: A002
+        ttl_seconds: int | None = None,
+    ) -> None:
+        path = f"groups/{quote(group, safe='')}/"
+        await self._send("send_to_group", path, message, _params(excluded, filter, ttl_seconds))
+
+    async def send_to_user(
+        self,
+        user_id: str,
+        message: Message,
+        *,
+        filter: str | None = None,  # noqa: A002
+        ttl_seconds: int | None = None,
+    ) -> None:
+        path = f"users/{quote(user_id, safe='')}/"
+        await self._send("send_to_user", path, message, _params((), filter, ttl_seconds))
+
+    async def send_to_connection(self, connection_id: str, message: Message, *, ttl_seconds: int | None = None) -> None:
+        path = f"connections/{quote(connection_id, safe='')}/"
+        await self._send("send_to_connection", path, message, _params((), None, ttl_seconds))
+
+    async def add_connection_to_group(self, group: str, connection_id: str) -> None:
+        await _call("add_connection_to_group", self.client.add_connection_to_group(group, connection_id))
+
+    async def remove_connection_from_group(self, group: str, connection_id: str) -> None:
+        await _call("remove_connection_from_group", self.client.remove_connection_from_group(group, connection_id))
+
+    async def remove_connection_from_all_groups(self, connection_id: str) -> None:
+        call = self.client.remove_connection_from_all_groups(connection_id)
+        await _call("remove_connection_from_all_groups", call)
+
+    async def add_user_to_group(self, group: str, user_id: str) -> None:
+        await _call("add_user_to_group", self.client.add_user_to_group(group, user_id))
+
+    async def remove_user_from_group(self, group: str, user_id: str) -> None:
+        await _call("remove_user_from_group", self.client.remove_user_from_group(group, user_id))
+
+    async def remove_user_from_all_groups(self, user_id: str) -> None:
+        await _call("remove_user_from_all_groups", self.client.remove_user_from_all_groups(user_id))
+
+    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+        await self._change_groups("add_connections_to_groups", ":addToGroups", groups, filter)
+
+    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+        await self._change_groups("remove_connections_from_groups", ":removeFromGroups", groups, filter)
+
+    async def grant_permission(self, permission: Permission, connection_id: str, group: str) -> None:
+        call = self.client.grant_permission(permission, connection_id, target_name=group)
+        await _call("grant_permission", call)
+
+    async def revoke_permission(self, permission: Permission, connection_id: str, group: str) -> None:
+        call = self.client.revoke_permission(permission, connection_id, target_name=group)
+        await _call("revoke_permission", call)
+
+    async def has_permission(self, permission: Permission, connection_id: str, group: str) -> bool:
+        call = self.client.has_permission(permission, connection_id, target_name=group)
+        return bool(await _call("has_permission", call))
+
+    async def close_connection(self, connection_id: str, *, reason: str | None = None) -> None:
+        await _call("close_connection", self.client.close_connection(connection_id, reason=reason))
+
+    async def close_all_connections(self, *, excluded: Collection[str] = (), reason: str | None = None) -> None:
+        call = self.client.close_all_connections(excluded=list(excluded) or None, reason=reason)
+        await _call("close_all_connections", call)
+
+    async def close_group_connections(
+        self, group: str, *, excluded: Collection[str] = (), reason: str | None = None
+    ) -> None:
+        call = self.client.close_group_connections(group, excluded=list(excluded) or None, reason=reason)
+        await _call("close_group_connections", call)
+
+    async def close_user_connections(
+        self, user_id: str, *, excluded: Collection[str] = (), reason: str | None = None
+    ) -> None:
+        call = self.client.close_user_connections(user_id, excluded=list(excluded) or None, reason=reason)
+        await _call("close_user_connections", call)
+
+    async def connection_exists(self, connection_id: str) -> bool:
+        return bool(await _call("connection_exists", self.client.connection_exists(connection_id)))
+
+    async def group_exists(self, group: str) -> bool:
+        return bool(await _call("group_exists", self.client.group_exists(group)))
+
+    async def user_exists(self, user_id: str) -> bool:
+        return bool(await _call("user_exists", self.client.user_exists(user_id)))
+
+    async def _send(self, operation: str, path: str, message: Message, params: dict[str, Any]) -> None:
+        payload = as_payload(message)
+        await self._post(operation, f"{path}:send", payload.body, payload.content_type, params, expected=202)
+
+    async def _change_groups(self, operation: str, path: str, groups: Sequence[str], filter_text: str) -> None:
+        body = to_json({"groups": list(groups), "filter": filter_text})
+        await self._post(operation, path, body, JSON, {"api-version": API_VERSION}, expected=200)
+
+    async def _post(
+        self, operation: str, path: str, body: bytes, content_type: str, params: dict[str, Any], *, expected: int
+    ) -> None:
+        request = HttpRequest(
+            "POST",
+            f"/api/hubs/{quote(self._hub, safe='')}/{path}",
+            params=params,
+            headers={"Content-Type": content_type},
+            content=body,
+        )
+        response = await _call(operation, self.client.send_request(request))
+        if response.status_code != expected:
+            raise ServiceError(operation, response.status_code)
+
+
+def _params(excluded: Collection[str], filter_text: str | None, ttl_seconds: int | None) -> dict[str, Any]:
+    if ttl_seconds is not None and not 0 <= ttl_seconds <= 300:
+        raise ValueError(f"ttl_seconds must be 0 to 300, not {ttl_seconds}")
+    params: dict[str, Any] = {"api-version": API_VERSION}
+    if excluded:
+        params["excluded"] = list(excluded)
+    if filter_text:
+        params["filter"] = filter_text
+    if ttl_seconds:
+        params["messageTtlSeconds"] = ttl_seconds
+    return params
+
+
+async def _call(operation: str, call: Awaitable[Any]) -> Any:
+    """Awaits an SDK call; its errors become ours. The service's own text may name URLs and stays out."""
+    try:
+        return await call
+    except HttpResponseError as error:
+        raise ServiceError(operation, error.status_code) from error
+    except AzureError as error:
+        raise ServiceError(operation, None, type(error).__name__) from error

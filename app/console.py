@@ -1,0 +1,32 @@
+"""What the commands share: where they print, how they read settings, how they fail."""
+
+from typing import NoReturn
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from rich.console import Console
+
+from app.settings import Settings
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings with some fields given. Ends the program with one sentence a problem."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # names of fields
+    except ValidationError as error:
+        problems = (_sentence(problem) for problem in error.errors(include_input=False, include_url=False))
+        fail("; ".join(problems))
+
+
+def fail(message: str) -> NoReturn:
+    """Says why on standard error and ends the program with status 2."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"webpubsub: {message}", markup=False)
+    raise SystemExit(2)
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    place = ".".join(str(step).upper() for step in problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message

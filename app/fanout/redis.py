@@ -1,0 +1,265 @@
+"""The store of several replicas: entries in Redis Streams, shared answers, and leases on who sends what.
+
+A lane lies in one partition, a partition has one owner, and the owner sends in stream order: a lane's order holds
+whichever replicas commit to it. Delivery is at least once. Order can only break where an owner stalls or loses Redis
+for longer than its lease: what it had accepted by then it sends beside the new owner.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from random import uniform
+from secrets import token_hex
+from socket import gethostname
+from time import time
+
+import structlog
+from redis.asyncio.client import Pipeline
+
+from app.fanout.redis_claims import Claims, answer_key, answer_value
+from app.fanout.redis_connection import Outage, RedisConnection, StoreFull
+from app.fanout.redis_entries import GROUP, Keys, by_partition, fields_of, letter_of, partition_of, split_id, to_bytes
+from app.fanout.redis_leases import Leases
+from app.fanout.redis_reader import Reader
+from app.fanout.store import Accept, Batch, DeadLetter, EntryId, Remember, StoreError
+from app.upstream.idempotency import Key
+from app.upstream.reply import Reply
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 1.0
+
+# Keys: dead letters, the stream of each entry. Arguments: most letters, now, group, then stream id, id and reason of
+# each entry. An entry that is gone was buried before. The first write needs no memory: see the leases.
+_BURY = """
+redis.call('XDEL', KEYS[1], '0-0')
+for i = 2, #KEYS do
+  local id, whole, reason = ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i]
+  local entry = redis.call('XRANGE', KEYS[i], id, id)[1]
+  if entry then
+    local letter = {'XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*'}
+    for _, part in ipairs(entry[2]) do letter[#letter + 1] = part end
+    for _, part in ipairs({'reason', reason, 'died_at', ARGV[2], 'original', whole}) do letter[#letter + 1] = part end
+    redis.call(unpack(letter))
+    redis.call('XDEL', KEYS[i], id)
+    redis.call('XACK', KEYS[i], ARGV[3], id)
+  end
+end
+"""
+
+
+class RedisStore:
+    """`partitions` must be the same in all replicas. `replica` is a name for people; each run has an id of its own."""
+
+    shares_answers = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        replica: str | None = None,
+        prefix: str = "{webpubsub}",
+        partitions: int = 16,
+        window: int = 10_000,
+        lease_seconds: float = 3.0,
+        claim_wait_seconds: float = 30,
+        max_dead_letters: int = 10_000,
+    ) -> None:
+        # A run that takes over the leases or claims of an earlier one by its name could be wrong about its end.
+        run = f"{replica or gethostname()}:{token_hex(6)}"
+        self._keys = Keys(prefix, partitions)
+        self._max_dead_letters = max_dead_letters
+        self._connection = RedisConnection(url)
+        self._leases = Leases(self._connection, self._keys, run, lease_seconds)
+        self._claims = Claims(self._connection, self._keys, run, claim_wait_seconds)
+        self._reader = Reader(self._connection, self._keys, self._leases, run, window)
+        self._outage = Outage()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self, accept: Accept, remember: Remember) -> None:  # noqa: ARG002 - answers stay in Redis
+        """What others left unsent comes when its partition does."""
+        self._reader.accept = accept
+        try:
+            await self._leases.renew()
+        except BaseException:
+            await self._connection.close()
+            raise
+        self._claims.open()
+        steps = (("leases", self._renew), ("reader", self._reader.step), ("claims", self._claims.serve))
+        self._tasks = {asyncio.create_task(self._repeat(name, step)) for name, step in steps}
+
+    async def close(self) -> None:
+        self._claims.close()
+        if self._tasks:
+            await self._stop_tasks()
+            with suppress(StoreError):  # the leases end by themselves, then
+                await self._leases.leave()
+        await self._connection.close()
+
+    async def _stop_tasks(self) -> None:
+        while self._tasks:
+            # Once is not always enough: before Python 3.12 `wait_for`, which redis-py uses, may swallow it.
+            for task in self._tasks:
+                task.cancel()
+            _, self._tasks = await asyncio.wait(self._tasks, timeout=0.2)
+
+    async def _renew(self) -> None:
+        await self._leases.renew()
+        self._claims.settle()
+        # Said here, as the pause until the next renewal is no part of an outage.
+        self._outage.ends("leases")
+        await self._leases.rest()
+
+    async def _repeat(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await step()
+            except StoreError as error:
+                self._outage.begins(name, error)
+            except Exception:
+                log.exception("outbox store failing", loop=name)
+            else:
+                self._outage.ends(name)
+                pause = FIRST_PAUSE_SECONDS
+                continue
+            await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311 - replicas shall not come back in step
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def commit(self, batch: Batch) -> None:
+        try:
+            await self._execute(batch)
+        except StoreFull:
+            await self._forget(batch)
+            if batch.entries or batch.answers or not batch:
+                raise
+        over = [*batch.finished, *(entry_id for entry_id, _ in batch.dead)]
+        self._reader.finished(over)
+        self._leases.depth += len(batch.entries) - len(over)
+
+    async def _execute(self, batch: Batch) -> None:
+        """One transaction."""
+        keys = self._keys
+        pipeline = self._connection.pipeline()
+        if not batch:
+            # Somebody asks whether a commit would succeed, so it is a write, and one that needs memory.
+            pipeline.execute_command("SET", keys.probe, "", "PX", 1)
+        for entry in batch.entries:
+            stream = keys.streams[partition_of(entry.lane, len(keys.streams))]
+            pipeline.execute_command("XADD", stream, "*", *fields_of(entry))
+        now = time()
+        for answer in batch.answers:
+            remaining = max(1, round((answer.expires_at - now) * 1000))
+            name = answer_key(keys.prefix, answer.key)
+            pipeline.execute_command("SET", name, answer_value(answer.reply), "PX", remaining)
+        self._add_settled(pipeline, batch)
+        await self._connection.run(pipeline.execute())
+
+    async def _forget(self, batch: Batch) -> None:
+        """What was sent is forgotten though memory is full: only that makes room again, and twice does no harm.
+
+        Redis refuses every transaction then, so this is none.
+        """
+        pipeline = self._connection.pipeline(transaction=False)
+        self._add_settled(pipeline, batch)
+        await self._connection.run(pipeline.execute())
+
+    def _add_settled(self, pipeline: Pipeline, batch: Batch) -> None:
+        for partition, stream_ids in by_partition(batch.finished).items():
+            # In this order a crash between the two leaves nothing that would never be read.
+            pipeline.execute_command("XDEL", self._keys.streams[partition], *stream_ids)
+            pipeline.execute_command("XACK", self._keys.streams[partition], GROUP, *stream_ids)
+        if batch.dead:
+            pipeline.execute_command(*self._bury(batch.dead))
+
+    def _bury(self, dead: Sequence[tuple[EntryId, str]]) -> list[str | bytes | int]:
+        streams: list[str] = []
+        described: list[str | bytes] = []
+        for entry_id, reason in dead:
+            partition, stream_id = split_id(entry_id)
+            streams.append(self._keys.streams[partition])
+            described += [stream_id, str(entry_id), to_bytes(reason)]
+        script: list[str | bytes | int] = ["EVAL", _BURY, 1 + len(streams), self._keys.dead, *streams]
+        return [*script, self._max_dead_letters, repr(time()), GROUP, *described]
+
+    def waiting(self) -> int:
+        return max(0, self._leases.depth)
+
+    async def claim(self, key: Key) -> Reply | None:
+        return await self._claims.claim(key)
+
+    async def release(self, key: Key) -> None:
+        await self._claims.release(key)
+
+
+# Keys: dead letters, the stream each goes back to. Arguments: ids. A letter's first eight fields are the entry's.
+_RETRY = """
+local count = 0
+for i, id in ipairs(ARGV) do
+  local letter = redis.call('XRANGE', KEYS[1], id, id)[1]
+  if letter then
+    redis.call('XADD', KEYS[i + 1], '*', unpack(letter[2], 1, 8))
+    count = count + redis.call('XDEL', KEYS[1], id)
+  end
+end
+return count
+"""
+
+LETTERS_AT_ONCE = 500
+_LETTER_ID = re.compile(r"\d{1,20}-\d{1,20}")
+
+
+class RedisDeadLetters:
+    """`partitions` counts only where no replica was ever started: otherwise Redis knows."""
+
+    def __init__(self, url: str, *, prefix: str = "{webpubsub}", partitions: int = 16) -> None:
+        self._keys = Keys(prefix, partitions)
+        self._connection = RedisConnection(url)
+        self._retry = self._connection.script(_RETRY)
+
+    async def list(self, limit: int) -> list[DeadLetter]:
+        found = await self._connection.call("XREVRANGE", self._keys.dead, "+", "-", "COUNT", limit)
+        return [letter_of(*letter) for letter in found]
+
+    async def retry(self, ids: Sequence[EntryId] | None) -> int:
+        layout = await self._connection.call("GET", self._keys.layout)
+        keys = self._keys if layout is None else Keys(self._keys.prefix, int(layout))
+        count = 0
+        async for letters in self._pages(ids):
+            streams = [keys.streams[partition_of(letter.lane, len(keys.streams))] for letter in letters]
+            count += await self._retry([keys.dead, *streams], [str(letter.id) for letter in letters])
+        return count
+
+    async def _pages(self, ids: Sequence[EntryId] | None) -> AsyncIterator[Sequence[DeadLetter]]:
+        """Those of `ids` that exist; for `None` all, the oldest first, without what dies meanwhile."""
+        keys, connection = self._keys, self._connection
+        if ids is None:
+            start, newest = "-", await self.list(1)
+            while newest:
+                found = await connection.call("XRANGE", keys.dead, start, newest[0].id, "COUNT", LETTERS_AT_ONCE)
+                if not found:
+                    return
+                yield [letter_of(*letter) for letter in found]
+                start = f"({found[-1][0].decode()}"
+        wanted = _letter_ids(ids or ())
+        for first in range(0, len(wanted), LETTERS_AT_ONCE):
+            pipeline = connection.pipeline()
+            for letter_id in wanted[first : first + LETTERS_AT_ONCE]:
+                pipeline.execute_command("XRANGE", keys.dead, letter_id, letter_id)
+            yield [letter_of(*found[0]) for found in await connection.run(pipeline.execute()) if found]
+
+    async def drop(self, ids: Sequence[EntryId] | None) -> int:
+        if ids is None:
+            return int(await self._connection.call("XTRIM", self._keys.dead, "MAXLEN", 0))
+        wanted = _letter_ids(ids)
+        return int(await self._connection.call("XDEL", self._keys.dead, *wanted)) if wanted else 0
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def _letter_ids(ids: Sequence[EntryId]) -> list[str]:
+    """What is no id of ours names no letter; Redis would refuse the whole call."""
+    return [letter_id for letter_id in map(str, ids) if _LETTER_ID.fullmatch(letter_id)]

@@ -1,0 +1,52 @@
+"""`FANOUT_STORE`: which store a URL names."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.fanout.memory import MemoryStore
+from app.fanout.sqlite import SqliteDeadLetters, SqliteStore
+from app.fanout.store import DeadLetters, Store
+
+FORMS = "sqlite:///relative/path, sqlite:////absolute/path, redis://host:port/0 or memory://"
+
+
+def check_store_url(url: str) -> str:
+    """The URL again. Raises `ValueError` where it names no store."""
+    scheme = urlsplit(url).scheme
+    if scheme == "memory" or scheme in ("redis", "rediss", "unix") or (scheme == "sqlite" and _path(url).name):
+        return url
+    raise ValueError(f"must be {FORMS}")
+
+
+def store_for(url: str) -> Store:
+    """Opens nothing."""
+    match urlsplit(url).scheme:
+        case "memory":
+            return MemoryStore()
+        case "sqlite":
+            return SqliteStore(_path(url))
+        case _:
+            # A twentieth of a second to import, and only deployments with Redis need it.
+            from app.fanout.redis import RedisStore  # noqa: PLC0415
+
+            return RedisStore(url)
+
+
+def dead_letters_for(url: str) -> DeadLetters:
+    """Raises `ValueError` for a store that only its own process can see."""
+    match urlsplit(url).scheme:
+        case "memory":
+            raise ValueError("memory:// keeps nothing that another process could look at")
+        case "sqlite":
+            return SqliteDeadLetters(_path(url))
+        case _:
+            from app.fanout.redis import RedisDeadLetters  # noqa: PLC0415
+
+            return RedisDeadLetters(url)
+
+
+def _path(url: str) -> Path:
+    """Three slashes and a relative path, four and an absolute one."""
+    rest = url.removeprefix("sqlite://")
+    # SQLite would take ":memory:" for no file at all.
+    return Path(rest[1:]) if rest.startswith("/") and rest != "/:memory:" else Path()
