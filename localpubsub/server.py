@@ -70,7 +70,7 @@ class LocalPubSub:
         for site in list(runner.sites):
             await site.stop()
         await self._clients.drain(self.config.shutdown_seconds)
-        await self.service.drain(self.config.shutdown_seconds)
+        await self.service.events.drain(self.config.shutdown_seconds)
         await runner.cleanup()
         await self._upstream.close()
 

@@ -15,8 +15,9 @@ from aiohttp import WSMessage, WSMsgType, web
 from localpubsub.config import ServiceConfig
 from localpubsub.edge.tokens import ClientClaims, InvalidToken, Tokens
 from localpubsub.engine.hub import Connection
+from localpubsub.engine.knock import Knock
 from localpubsub.engine.outbound import Close, Outbound
-from localpubsub.engine.service import ConnectRefused, Knock, Service
+from localpubsub.engine.service import ConnectRefused, Service
 from localpubsub.protocol import names
 from localpubsub.protocol.errors import Disconnect
 from localpubsub.protocol.messages import MESSAGE_LIMIT, Frame

@@ -1,0 +1,21 @@
+"""A client at the door."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from localpubsub.protocol.subprotocols import RawCodec
+
+
+@dataclass(frozen=True)
+class Knock:
+    """What a client's token says, and what its handshake holds."""
+
+    connection_id: str
+    user_id: str | None
+    roles: tuple[str, ...]
+    groups: tuple[str, ...]
+    claims: Mapping[str, list[str]]
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, list[str]]
+    subprotocols: tuple[str, ...]
+    raw: RawCodec
