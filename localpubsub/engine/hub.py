@@ -32,6 +32,13 @@ class Connection:
         self.event_ids += 1
         return self.event_ids
 
+    def deliver(self, message: Message, encoded: dict[str, Frame], ttl_seconds: int = 0) -> None:
+        """Queues a message. `encoded` holds its frames by encoding: receivers that speak one share the bytes."""
+        frame = encoded.get(self.codec.key)
+        if frame is None:
+            frame = encoded[self.codec.key] = self.codec.encode(message)
+        self.outbound.put(frame, ttl_seconds=ttl_seconds)
+
 
 Members = dict[str, Connection]
 
@@ -86,16 +93,11 @@ class Hub:
         excluded: Collection[str] = (),
         ttl_seconds: int = 0,
     ) -> None:
-        """Each encoding of the message is made once; receivers that speak it share the bytes."""
+        """Each encoding of the message is made once."""
         encoded: dict[str, Frame] = {}
         for connection in tuple(receivers):  # one that reads too slowly leaves the hub on the way
-            if connection.id in excluded:
-                continue
-            codec = connection.codec
-            frame = encoded.get(codec.key)
-            if frame is None:
-                frame = encoded[codec.key] = codec.encode(message)
-            connection.outbound.put(frame, ttl_seconds=ttl_seconds)
+            if connection.id not in excluded:
+                connection.deliver(message, encoded, ttl_seconds)
 
     def close(self, connection: Connection, reason: str, close: Close) -> None:
         """Ends a connection from this side: it is gone at once, its socket when the last frames are written."""
