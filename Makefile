@@ -44,7 +44,7 @@ format: $(VENV)/.dev  ## let ruff put things right
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev  ## this app beside Express, Flask and bare uvicorn
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links

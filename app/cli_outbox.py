@@ -1,14 +1,13 @@
 """`webpubsub outbox`: what could not be delivered, and what becomes of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
 from pydantic_core import to_json
-from rich.table import Table
 
 from app.console import fail, out, read_settings
 from app.fanout.store import DeadLetter, DeadLetters, EntryId, StoreError
@@ -16,6 +15,15 @@ from app.fanout.stores import dead_letters_for
 from app.models.actions import ACTION
 
 outbox_cli = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be delivered, with the reason.")
+
+SHOWN = {
+    "id": "Id",
+    "given_up": "Given up",
+    "hub": "Hub",
+    "action": "Action",
+    "lane": "Lane",
+    "reason": "Reason",
+}
 
 _Result = TypeVar("_Result")
 
@@ -29,7 +37,7 @@ def list_letters(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
     """What was given up, and why. Bodies are not shown."""
-    letters = _with_letters(lambda store: store.list(limit))
+    letters = _with_letters(lambda store: store.list(limit if as_json else limit + 1))
     if as_json:
         for letter in letters:
             typer.echo(to_json(_described(letter)))
@@ -37,11 +45,11 @@ def list_letters(
     if not letters:
         out.print("There are no dead letters.")
         return
-    table = Table("Id", "Given up", "Hub", "Action", "Lane", "Reason", box=None, pad_edge=False)
-    for letter in letters:
-        shown = _described(letter)
-        table.add_row(*(str(shown[name]) for name in ("id", "given_up", "hub", "action", "lane", "reason")))
-    out.print(table)
+    rows = [[_printable(shown[name]) for name in SHOWN] for shown in map(_described, letters[:limit])]
+    for line in _aligned([SHOWN.values(), *rows]):
+        typer.echo(line)
+    if len(letters) > limit:
+        out.print("There are more: use --limit.")
 
 
 @outbox_cli.command()
@@ -70,6 +78,18 @@ def _described(letter: DeadLetter) -> dict[str, str | int]:
     }
 
 
+def _printable(value: str | int) -> str:
+    """Clients name groups, and MQTT devices themselves: what a terminal would obey is written out."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(value))
+
+
+def _aligned(rows: Sequence[Collection[str]]) -> Iterator[str]:
+    """A line a row, however narrow the terminal: half an id is of no use."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
 def _name_of(action: bytes) -> str:
     try:
         return ACTION.validate_json(action).action_name
@@ -80,13 +100,19 @@ def _name_of(action: bytes) -> str:
 def _chosen(ids: list[str] | None, *, every: bool) -> list[EntryId] | None:
     if bool(ids) == every:
         fail("name ids, or use --all")
-    return [int(one) if one.isdigit() else one for one in ids] if ids else None
+    return [_id(one) for one in dict.fromkeys(ids)] if ids else None
+
+
+def _id(text: str) -> EntryId:
+    """SQLite's are numbers, of at most 19 digits; Redis' are not."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
 
 
 def _report(count: int, what: str, chosen: list[EntryId] | None) -> None:
     out.print(f"{count} dead letter{'' if count == 1 else 's'} {what}.")
     if chosen is not None and count < len(chosen):
-        fail(f"{len(chosen) - count} of the ids are not among the dead letters")
+        unknown = len(chosen) - count
+        fail(f"{'one id is' if unknown == 1 else f'{unknown} ids are'} not among the dead letters")
 
 
 def _with_letters(use: Callable[[DeadLetters], Awaitable[_Result]]) -> _Result:

@@ -48,6 +48,9 @@ async def run_dev(
     service = LocalPubSub(ServiceConfig(port=service_port, hubs=hubs))
     try:
         await service.start()
+        # What is unsent when both programs stop has nowhere to go at the next start.
+        is_chosen = "fanout_store" in settings or "fanout_store" in _configured().model_fields_set
+        store = {} if is_chosen else {"fanout_store": "memory://"}
         ours = Settings(
             **{
                 **settings,
@@ -57,6 +60,9 @@ async def run_dev(
                 "webhook_entra_tenant": None,
                 "webhook_entra_audience": (),
                 "development": True,
+                **store,
+                # The service goes first, so what is still to be sent then has nowhere to go.
+                "shutdown_grace_seconds": 1,
             }
         )
         app = create_app(ours)
@@ -73,8 +79,13 @@ async def run_dev(
 
 def _hub_names(settings: dict[str, Any]) -> tuple[str, ...]:
     # Before the service's port is known only the hubs matter, and they decide which handlers it gets.
-    paths: Sequence[str] = settings.get("hubs") or Settings(webpubsub_connection_string=None).hubs
+    paths: Sequence[str] = settings.get("hubs") or _configured().hubs
     return tuple(load_hub_class(path).name for path in paths)
+
+
+def _configured() -> Settings:
+    """The environment's settings but for the service, which is ours."""
+    return Settings(webpubsub_connection_string=None)
 
 
 def run_local(arguments: list[str]) -> None:

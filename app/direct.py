@@ -6,6 +6,7 @@ of them: they take a scope and answer bytes, and they never raise. Their contrac
 
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -20,6 +21,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_QUERY = "webpubsub.query_string"
+
 
 class ClientGone(Exception):
     """The caller hung up before its request was complete."""
@@ -28,23 +31,55 @@ class ClientGone(Exception):
 class DirectFastAPI(FastAPI):
     """FastAPI with endpoints in front of it: the first segment of the path picks one, everything else passes on.
 
-    With `before_routing` off they are routes like any other, seen by middleware and telemetry, and slower.
+    With `before_routing` off they are routes like any other, seen by middleware and telemetry, and slower. Their
+    queries are not seen: they hold what was written into the event handler's URL, keys for example, and user ids.
+
+    `start_failure` may explain a lifespan that failed; servers then log the sentence in place of a traceback.
     """
 
-    def __init__(self, endpoints: Mapping[str, ASGIApp], *, before_routing: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        endpoints: Mapping[str, ASGIApp],
+        *,
+        before_routing: bool = True,
+        start_failure: Callable[[], str | None] = lambda: None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
-        self._endpoints = endpoints if before_routing else {}
+        self._endpoints = endpoints
+        self._before_routing = before_routing
+        self._start_failure = start_failure
         if not before_routing:
             for name, endpoint in endpoints.items():
-                self.router.routes += [Route(f"/{name}", endpoint), Route(f"/{name}/{{rest:path}}", endpoint)]
+                routed = _WithQuery(endpoint)
+                self.router.routes += [Route(f"/{name}", routed), Route(f"/{name}/{{rest:path}}", routed)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             endpoint = self._endpoints.get(scope["path"][1:].partition("/")[0])
             if endpoint is not None:
-                await endpoint(scope, receive, send)
-                return
+                if self._before_routing:
+                    await endpoint(scope, receive, send)
+                    return
+                scope = {**scope, "query_string": b"", _QUERY: scope["query_string"]}
+        elif scope["type"] == "lifespan":
+            send = partial(self._tell_start, send)
         await super().__call__(scope, receive, send)
+
+    async def _tell_start(self, send: Send, message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed" and (reason := self._start_failure()) is not None:
+            message = {**message, "message": reason}
+        await send(message)
+
+
+class _WithQuery:
+    """The endpoint, with the query that the layers around it did not see."""
+
+    def __init__(self, endpoint: ASGIApp) -> None:
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._endpoint({**scope, "query_string": scope.get(_QUERY, scope["query_string"])}, receive, send)
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

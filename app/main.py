@@ -36,6 +36,7 @@ def create_app(settings: Settings, *, publisher_for: PublisherFor | None = None)
             "negotiate": NegotiateEndpoint(services.hubs, services.issuer, policy),
         },
         before_routing=not settings.telemetry,
+        start_failure=lambda: services.start_failure,
         telemetry={"auto_configure": settings.telemetry},
         title="Web PubSub upstream",
         version="0.1.0",

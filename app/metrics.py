@@ -5,6 +5,7 @@ Counting happens in plain integers on the hot path; the families are put togethe
 
 import asyncio
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator
 from time import time
 
@@ -18,6 +19,8 @@ from app.upstream.webhook import Observation
 
 HANDLER_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LAG_PERIOD_SECONDS = 0.25
+LAG_WINDOW_SECONDS = 60.0
+"""Longer than the usual scrape interval: no stall falls between two scrapes."""
 
 
 class Durations:
@@ -40,12 +43,16 @@ class Durations:
 
 
 class EventLoopLag:
-    """How late the event loop is: the worst of the last period, looked at four times a second."""
+    """How late the event loop is: a timer is due four times a second, and the worst of the last minute counts."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._late: deque[float] = deque(maxlen=int(LAG_WINDOW_SECONDS / LAG_PERIOD_SECONDS))
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def seconds(self) -> float:
+        return max(self._late, default=0.0)
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -55,9 +62,10 @@ class EventLoopLag:
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _look(self) -> None:
-        self.seconds = max(0.0, asyncio.get_running_loop().time() - self._due)
+        self._late.append(max(0.0, asyncio.get_running_loop().time() - self._due))
         self.start()
 
 
@@ -75,11 +83,12 @@ class Metrics:
         self.registry.register(self)
 
     def observe(self, seen: Observation) -> None:
-        key = seen.hub, seen.kind, seen.outcome
+        kind = seen.kind.lower()  # as ce-eventName spells it, which is compared without regard to case
+        key = seen.hub, kind, seen.outcome
         self._events[key] = self._events.get(key, 0) + 1
-        durations = self._durations.get(seen.kind)
+        durations = self._durations.get(kind)
         if durations is None:
-            durations = self._durations[seen.kind] = Durations()
+            durations = self._durations[kind] = Durations()
         durations.add(seen.seconds)
 
     def collect(self) -> Iterator[Metric]:
@@ -88,7 +97,9 @@ class Metrics:
             "webpubsub_followups_waiting", "Acknowledged events whose handlers have not finished", len(self._followups)
         )
         yield GaugeMetricFamily(
-            "webpubsub_event_loop_lag_seconds", "How late the event loop was when last looked at", self.lag.seconds
+            "webpubsub_event_loop_lag_seconds",
+            "How late the event loop was, the worst of the last minute",
+            self.lag.seconds,
         )
         if self._outbox is not None and self._delivery is not None:
             yield from _of_outbox(self._outbox, self._delivery)
@@ -112,7 +123,9 @@ class Metrics:
 def _of_outbox(outbox: Outbox, delivery: Delivery) -> Iterator[Metric]:
     oldest = delivery.lanes.oldest()
     age = max(0.0, time() - oldest) if oldest is not None else 0.0
-    yield GaugeMetricFamily("webpubsub_outbox_waiting", "Actions neither sent nor given up", outbox.waiting())
+    yield GaugeMetricFamily(
+        "webpubsub_outbox_waiting", "Actions neither sent nor given up, in all replicas", outbox.waiting()
+    )
     yield GaugeMetricFamily("webpubsub_outbox_bytes", "Of the actions this process holds", delivery.lanes.bytes)
     yield GaugeMetricFamily("webpubsub_outbox_oldest_seconds", "Age of the longest waiting action", age)
     yield GaugeMetricFamily("webpubsub_outbox_up", "1 where the store can be written", float(outbox.failure is None))

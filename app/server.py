@@ -23,7 +23,10 @@ class Server(uvicorn.Server):
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # uvicorn would end the process, before anybody could say why
+            self.should_exit = True
         if self.started:
             self.ready.set()
 

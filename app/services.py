@@ -1,6 +1,7 @@
 """Everything the application holds, built once from `Settings`."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -173,6 +174,8 @@ class Services:
                 "no event can be verified, so every event is refused; set WEBPUBSUB_CONNECTION_STRING or "
                 "WEBHOOK_ENTRA_TENANT and WEBHOOK_ENTRA_AUDIENCE"
             )
+        if self.settings.telemetry and not any("OTLP" in name and name.endswith("ENDPOINT") for name in os.environ):
+            log.warning("TELEMETRY is on and exports nothing: set OTEL_EXPORTER_OTLP_ENDPOINT")
         if self.settings.service_url is None:
             log.warning("no Web PubSub service is configured, so nothing can be sent or negotiated")
 

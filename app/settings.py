@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         default=SecretStr("sqlite:///data/outbox.db"),
         description="Where unsent messages are kept: sqlite:///file (one process), redis://host/0 (several), memory://",
     )
-    fanout_max_messages: int = Field(default=100_000, ge=1, description="With more unsent, events are answered 503")
+    fanout_max_messages: int = Field(default=200_000, ge=1, description="With more unsent, events are answered 503")
     fanout_max_bytes: int = Field(
         default=256 * 1024 * 1024, ge=1024, description="With more bytes unsent, events are answered 503"
     )

@@ -8,7 +8,7 @@ Handlers find the request's span as the current one.
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from app.fanout.delivery import Sender
+from app.fanout.delivery import Sender, SendFailed
 from app.models.actions import Action
 from app.upstream.webhook import Observation, Observe
 
@@ -22,10 +22,14 @@ def traced(observe: Observe) -> Observe:
         observe(seen)
         span = trace.get_current_span()
         if span.is_recording():
-            span.set_attribute("webpubsub.hub", seen.hub)
-            span.set_attribute("webpubsub.event", seen.kind)
-            span.set_attribute("webpubsub.connection_id", seen.connection_id)
-            span.set_attribute("webpubsub.outcome", seen.outcome)
+            found = {
+                "webpubsub.hub": seen.hub,
+                "webpubsub.event": seen.kind.lower(),
+                "webpubsub.connection_id": seen.connection_id,
+                "webpubsub.outcome": seen.outcome,
+            }
+            # Of a refused delivery nothing is known, only claimed.
+            span.set_attributes({name: value for name, value in found.items() if value})
 
     return both
 
@@ -42,16 +46,26 @@ class TracedSender:
 
     def __init__(self, sender: Sender, provider: trace.TracerProvider | None = None) -> None:
         self._sender = sender
-        self._provider = provider
+        self._tracer = trace.get_tracer("webpubsub.fanout", tracer_provider=provider)
 
     async def send(self, hub: str, action: Action, *, waited_seconds: float) -> None:
-        tracer = trace.get_tracer("webpubsub.fanout", tracer_provider=self._provider)
         cause = _PROPAGATOR.extract({"traceparent": action.traceparent} if action.traceparent else {})
-        with tracer.start_as_current_span(
+        with self._tracer.start_as_current_span(
             f"send {action.action_name}",
             context=cause,
             kind=trace.SpanKind.CLIENT,
             attributes={"webpubsub.hub": hub, "webpubsub.waited_seconds": round(waited_seconds, 3)},
             record_exception=False,
-        ):
-            await self._sender.send(hub, action, waited_seconds=waited_seconds)
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                await self._sender.send(hub, action, waited_seconds=waited_seconds)
+            except SendFailed as failure:
+                span.set_attribute("error.type", str(failure.status or "no answer"))
+                span.set_status(trace.StatusCode.ERROR, failure.reason)
+                raise
+            except Exception as error:
+                # Its text may hold a message's.
+                span.set_attribute("error.type", type(error).__name__)
+                span.set_status(trace.StatusCode.ERROR)
+                raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
-BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"
+BUSY = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: {}\r\nContent-Length: 0\r\n\r\n"
 FAILING = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -15,7 +15,7 @@ class Mood(Enum):
     WELL = "answers at once"
     SLOW = "answers after 200 ms"
     HANGING = "never answers"
-    BUSY = "429 with Retry-After: 2"
+    BUSY = "429 with Retry-After"
     FAILING = "503"
     REFUSING = "refuses connections"
     RESETTING = "resets in mid-response"
@@ -28,6 +28,7 @@ class DataPlane:
     mood: Mood = Mood.WELL
     accepted: list[bytes] = field(default_factory=list)
     attempts: int = 0
+    retry_after: str = "2"
     on_accept: Callable[[], None] = lambda: None
     port: int = 0
     _server: asyncio.Server | None = None
@@ -79,7 +80,7 @@ class DataPlane:
             case Mood.HANGING:
                 return True  # the connection stays, the answer never comes
             case Mood.BUSY:
-                writer.write(BUSY)
+                writer.write(BUSY.format(self.retry_after).encode())
                 return True
             case Mood.FAILING:
                 writer.write(FAILING)

@@ -26,6 +26,7 @@ from bench.data_plane import DataPlane, Mood
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "local-bench-key-0000000000000000000000000001"
 LANES = 64
+HEADING = "| phase | p50 ms | p99 ms | worst ms | answers | memory MiB |\n|---|---|---|---|---|---|"
 PHASES = (
     (Mood.WELL, 5.0), (Mood.SLOW, 10.0), (Mood.WELL, 5.0), (Mood.HANGING, 10.0), (Mood.WELL, 5.0), (Mood.BUSY, 6.0),
     (Mood.WELL, 5.0), (Mood.FAILING, 10.0), (Mood.WELL, 5.0), (Mood.REFUSING, 6.0), (Mood.WELL, 5.0),
@@ -179,7 +180,7 @@ async def moods(rate: float, shorten: float = 1.0) -> bool:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             load = Load(product.url, session)
             await load.run("warm-up", rate, 2)
-            print("| data plane | p50 ms | p99 ms | worst ms | answers | memory MiB |\n|---|---|---|---|---|---|")
+            print(HEADING)
             for mood, seconds in PHASES:
                 await plane.become(mood)
                 phase = await load.run(mood.value, rate, seconds * shorten)
@@ -204,7 +205,7 @@ async def overload(seconds: float) -> bool:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             load = Load(product.url, session)
             await load.run("warm-up", 100, 2)
-            print("\n| overload 3 x | p50 ms | p99 ms | worst ms | answers | memory MiB |\n|---|---|---|---|---|---|")
+            print(f"\n### Three times the capacity\n\n{HEADING}")
             for part in range(3):
                 phase = await load.run(f"third {part + 1}", 960, seconds / 3)
                 phase.memory_mib = product.memory_mib()

@@ -103,7 +103,7 @@ class _Connection(asyncio.Protocol):
             self.close()
 
     def eof_received(self) -> None:
-        self.is_open = False
+        self.is_open = False  # the transport closes itself, in TLS not at once
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_open = False
@@ -174,7 +174,6 @@ class KeepAliveClient:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        self._idle.clear()
         for limit in self._connecting:
             if not limit.expired():
                 limit.reschedule(0)

@@ -5,7 +5,9 @@ from base64 import b64decode, b64encode
 from pydantic_core import from_json, to_json
 
 from app.upstream.idempotency import Key
-from app.upstream.reply import Reply
+from app.upstream.reply import NO_CONTENT, Reply
+
+_NOTHING = '[204,"",[]]'
 
 
 def encode_key(key: Key) -> str:
@@ -18,6 +20,8 @@ def decode_key(text: str) -> Key:
 
 
 def encode_reply(reply: Reply) -> str:
+    if reply == NO_CONTENT:
+        return _NOTHING  # most answers
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in reply.headers]
     return to_json([reply.status, b64encode(reply.body).decode(), headers]).decode()
 

@@ -23,16 +23,18 @@ class MemoryStore:
         self._accept = accept
 
     async def commit(self, batch: Batch) -> None:
+        accepted = [Entry(next(self._ids), *new) for new in batch.entries]
         for done in batch.finished:
             self._unsent.pop(done, None)
         for given_up, reason in batch.dead:
             if (entry := self._unsent.pop(given_up, None)) is not None:
                 lane, hub, accepted_at, action = entry
                 self.dead.append(DeadLetter(given_up, hub, lane, accepted_at, time(), reason, action))
-        accepted = [Entry(next(self._ids), *new) for new in batch.entries]
         self._unsent.update((one.id, one[1:]) for one in accepted)
         if accepted and self._accept is not None:
             self._accept(accepted)
+
+    def quiesce(self) -> None: ...
 
     async def close(self) -> None: ...
 

@@ -32,7 +32,7 @@ CurrentTrace = Callable[[], str | None]
 
 @dataclass(frozen=True)
 class OutboxLimits:
-    max_entries: int = 100_000
+    max_entries: int = 200_000
     max_bytes: int = 256 * 1024 * 1024
     answer_seconds: float = 180
 
@@ -111,6 +111,7 @@ class Outbox:
         try:
             await written
         except StoreError as error:
+            self.refused += 1
             raise Overloaded(str(error), retry_after_seconds=RETRY_AFTER_SECONDS) from error
 
     def _with_trace(self, actions: Sequence[tuple[str, Action]]) -> Sequence[tuple[str, Action]]:
@@ -121,6 +122,7 @@ class Outbox:
 
     async def drain(self, grace_seconds: float) -> None:
         """Sends on for at most `grace_seconds`; what is left then stays in the store."""
+        self._store.quiesce()
         if not await self._delivery.drain(grace_seconds):
             log.warning("stopped with actions unsent", waiting=len(self._delivery.lanes))
 

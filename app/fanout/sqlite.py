@@ -45,7 +45,7 @@ class SqliteStore:
 
     shares_answers = False
 
-    def __init__(self, path: Path, *, max_dead_letters: int = 10_000, busy_seconds: float = 1.0) -> None:
+    def __init__(self, path: Path, *, max_dead_letters: int = 10_000, busy_seconds: float = 0.5) -> None:
         self._path = path
         self._max_dead_letters = max_dead_letters
         self._busy_seconds = busy_seconds
@@ -58,6 +58,7 @@ class SqliteStore:
         self._unsent = 0
         self._accept: Accept | None = None
         self._retries: asyncio.Task[None] | None = None
+        self._is_closed = False
         self._expiring: deque[tuple[float, int]] = deque()
         """Per commit: when its answers expire, and the id of the last."""
 
@@ -79,13 +80,17 @@ class SqliteStore:
         if entries and self._accept is not None:
             self._accept(entries)
 
+    def quiesce(self) -> None: ...
+
     async def close(self) -> None:
         if self._retries is not None:
             self._retries.cancel()
             await asyncio.gather(self._retries, return_exceptions=True)
             self._retries = None
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown()
+        if not self._is_closed:
+            self._is_closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+            self._thread.shutdown()
 
     def waiting(self) -> int:
         return self._unsent

@@ -103,6 +103,9 @@ class Store(Protocol):
         Entries are given to `accept`: before this returns, or later and perhaps in another replica.
         """
 
+    def quiesce(self) -> None:
+        """This process is about to stop: entries that other replicas could send are not accepted here any more."""
+
     async def close(self) -> None:
         """Lets go. What is unsent stays where the store outlives the process."""
 

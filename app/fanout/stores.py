@@ -12,10 +12,21 @@ FORMS = "sqlite:///relative/path, sqlite:////absolute/path, redis://host:port/0 
 
 def check_store_url(url: str) -> str:
     """The URL again. Raises `ValueError` where it names no store."""
-    scheme = urlsplit(url).scheme
-    if scheme == "memory" or scheme in ("redis", "rediss", "unix") or (scheme == "sqlite" and _path(url).name):
-        return url
-    raise ValueError(f"must be {FORMS}")
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "memory":
+            is_known = True
+        case "sqlite":
+            is_known = bool(_path(url).name)
+        case "redis" | "rediss":
+            is_known = bool(parts.hostname) and parts.port != 0 and (parts.path.strip("/") or "0").isdigit()
+        case "unix":
+            is_known = bool(parts.path.strip("/"))
+        case _:
+            is_known = False
+    if not is_known:
+        raise ValueError(f"must be {FORMS}")
+    return url
 
 
 def store_for(url: str) -> Store:
@@ -27,7 +38,7 @@ def store_for(url: str) -> Store:
             return SqliteStore(_path(url))
         case _:
             # A twentieth of a second to import, and only deployments with Redis need it.
-            from app.fanout.redis import RedisStore  # noqa: PLC0415
+            from app.fanout.redis.store import RedisStore  # noqa: PLC0415
 
             return RedisStore(url)
 
@@ -40,7 +51,7 @@ def dead_letters_for(url: str) -> DeadLetters:
         case "sqlite":
             return SqliteDeadLetters(_path(url))
         case _:
-            from app.fanout.redis import RedisDeadLetters  # noqa: PLC0415
+            from app.fanout.redis.dead_letters import RedisDeadLetters  # noqa: PLC0415
 
             return RedisDeadLetters(url)
 

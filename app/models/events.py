@@ -104,8 +104,8 @@ class EventBase(WireModel):
         Where an event causes several messages, `part` tells them apart. It gives nothing of the connection away.
         """
         context = self.context
-        cause = (context.hub, context.connection_id, context.physical_connection_id, context.event_id)
-        if context.event_id is None:
+        cause = (context.hub.lower(), context.connection_id, context.physical_connection_id, context.event_id)
+        if not context.event_id:
             return token_hex(12)
         return blake2b(to_json((*cause, context.type, part)), digest_size=12).hexdigest()
 

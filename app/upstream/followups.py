@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 
 import structlog
 
@@ -20,7 +21,7 @@ class Followups:
     def __init__(self, *, limit: int = 10_000) -> None:
         self._limit = limit
         self._pending = 0
-        self._lanes: dict[tuple[str, str], deque[Work]] = {}
+        self._lanes: dict[tuple[str, str], deque[tuple[Work, Context | None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -40,9 +41,9 @@ class Followups:
         self._pending += 1
         lane = self._lanes.get(key)
         if lane is not None:
-            lane.append(work)
+            lane.append((work, copy_context()))
             return
-        self._lanes[key] = deque([work])
+        self._lanes[key] = deque([(work, None)])
         task = asyncio.create_task(self._run(key))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -52,7 +53,9 @@ class Followups:
         try:
             while lane:
                 try:
-                    await lane.popleft()()
+                    work, context = lane.popleft()
+                    # Each in the context of its own event; the first has this task's.
+                    await (work() if context is None else asyncio.create_task(_awaited(work), context=context))
                 except asyncio.CancelledError:
                     if is_cancelling():
                         raise
@@ -78,3 +81,7 @@ class Followups:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _awaited(work: Work) -> None:
+    await work()

@@ -207,7 +207,7 @@ function show(payload) {
     return false;
   }
   const text = String(payload.message);
-  const id = payload.id === undefined ? undefined : String(payload.id);
+  const id = payload.id ? String(payload.id) : undefined;
   if (payload.type === "system") {
     return timeline.addSystem(text, id);
   }

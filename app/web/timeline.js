@@ -80,7 +80,7 @@ export class Timeline {
    * @param {string} author
    * @param {string} text
    * @param {{ own: boolean, id?: string }} details
-   * @returns {boolean} false for a repeat, which is dropped
+   * @returns {boolean} false for a repeat, which is dropped, and for the copy of an own line that is there already
    */
   addMessage(author, text, { own, id }) {
     if (id !== undefined && this.#ids.has(id)) {
@@ -91,7 +91,7 @@ export class Timeline {
       line.echoed = true;
       this.#remember(line, id);
       this.markSent(line);
-      return true;
+      return false;
     }
     const added = this.#appendBubble(author, text, own);
     added.echoed = true;

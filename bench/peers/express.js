@@ -7,7 +7,12 @@ const service = new WebPubSubServiceClient(process.env.WPS_CONNECTION_STRING, "c
 const handler = new WebPubSubEventHandler("chat", {
   path: "/eventhandler",
   handleConnect: (request, response) => response.success({ userId: request.claims.sub[0] }),
-  handleUserEvent: (request, response) => response.success(),
+  handleUserEvent: async (request, response) => {
+    if (process.env.FANOUT === "sdk") {
+      await service.sendToAll({ from: request.context.userId, message: request.data });
+    }
+    response.success();
+  },
 });
 
 const app = express();

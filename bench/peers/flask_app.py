@@ -19,5 +19,7 @@ def negotiate() -> Any:
 def events() -> Any:
     if request.headers["ce-type"] == "azure.webpubsub.sys.connect":
         return jsonify(userId=request.get_json()["claims"]["sub"][0])
-    request.get_data()
+    text = request.get_data(as_text=True)
+    if os.environ.get("FANOUT") == "sdk":
+        service.send_to_all({"from": request.headers.get("ce-userId"), "message": text})
     return Response(status=204)

@@ -2,11 +2,12 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, async_playwright, expect
 
 from app.devserver import run_dev
@@ -57,6 +58,10 @@ class Visitor:
         await self.composer.fill(text)
         await self.composer.press("Enter")
 
+    async def look_away(self) -> None:
+        """As if another tab were in front."""
+        await self.page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
+
 
 # Not frozen: playwright keeps its wrappers of our listeners on the object that owns them.
 @dataclass
@@ -77,6 +82,13 @@ class Chat:
         page.on("console", self._hear_console)
         await page.goto(self.url + path)
         return Visitor(page)
+
+    async def send(self, *messages: Mapping[str, object]) -> None:
+        """To everybody, in this order, by other means than the hub."""
+        service = WebPubSubServiceClient.from_connection_string(self.connection_string, hub="Sample_ChatApp")
+        async with service:
+            for message in messages:
+                await service.send_to_all(dict(message), content_type="application/json")
 
     def _hear_error(self, error: Error) -> None:
         self.complaints.append(str(error))
@@ -104,7 +116,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def running_chat(browser: Browser, hub: str) -> AsyncIterator[Chat]:
     """Fails on the way out if a page threw or wanted something its security policy forbids."""
     async with (
-        run_dev(port=0, service_port=0, hubs=(hub,)) as servers,
+        run_dev(port=0, service_port=0, hubs=(hub,), fanout_store="memory://", shutdown_grace_seconds=1) as servers,
         AsyncExitStack() as exits,
     ):
         chat = Chat(servers.upstream_url, servers.service.connection_string, browser, exits)

@@ -119,3 +119,61 @@ async def test_nothing_is_wider_than_a_narrow_screen(chat: Chat) -> None:
     await expect(mia.line("Donau")).to_contain_text("Sent")
     assert await mia.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert await mia.page.get_by_role("log").evaluate("log => log.scrollWidth <= log.clientWidth")
+
+
+async def test_a_message_that_comes_twice_is_shown_once_and_missed_once(chat: Chat) -> None:
+    mia = await chat.visit()
+    await mia.join("mia")
+    await expect(mia.line("mia joined")).to_be_visible()
+    await mia.look_away()
+    said = {"id": "m-1", "from": "jonas", "message": "hi from jonas"}
+    announced = {"id": "s-1", "type": "system", "message": "jonas left"}
+
+    await chat.send(said, said, announced, announced, said | {"id": "m-2", "message": "the last"})
+
+    await expect(mia.line("the last")).to_be_visible()
+    await expect(mia.line("hi from jonas")).to_have_count(1)
+    await expect(mia.line("jonas left")).to_have_count(1)
+    await expect(mia.page).to_have_title("(3) Common room")
+
+
+async def test_only_an_id_makes_a_repeat(chat: Chat) -> None:
+    mia = await chat.visit()
+    await mia.join("mia")
+    same: dict[str, object] = {"from": "jonas", "message": "the same"}
+
+    await chat.send(same, same, same | {"id": None}, same | {"id": None}, same | {"id": ""}, same | {"id": ""})
+    await chat.send(same | {"id": 1}, same | {"id": 1}, same | {"id": 2, "message": "the last"})
+
+    await expect(mia.line("the last")).to_be_visible()
+    await expect(mia.line("the same")).to_have_count(7)
+
+
+async def test_a_repeat_does_not_count_as_unread(chat: Chat) -> None:
+    mia = await chat.visit()
+    await mia.join("mia")
+    await chat.send({"id": "wall", "from": "jonas", "message": "a wall of text\n" * 60})
+    await expect(mia.line("a wall of text")).to_be_visible()
+    await mia.page.get_by_role("log").focus()
+    await mia.page.keyboard.press("Home")
+    await expect(mia.line("mia joined")).to_be_in_viewport()
+    said = {"id": "m-1", "from": "jonas", "message": "news"}
+
+    await chat.send(said, said, {"id": "m-2", "type": "system", "message": "the last"})
+
+    await expect(mia.page.get_by_role("button", name="2 new messages")).to_be_visible()
+
+
+async def test_the_copy_of_an_own_message_is_not_missed(chat: Chat) -> None:
+    mia, jonas = await chat.visit(), await chat.visit()
+    await mia.join("mia")
+    await jonas.join("jonas")
+    await expect(mia.line("jonas joined")).to_be_visible()
+    await mia.look_away()
+
+    await mia.say("my own")
+    await expect(mia.line("my own")).to_contain_text("Sent")
+    await jonas.say("the last")
+
+    await expect(mia.line("the last")).to_be_visible()
+    await expect(mia.page).to_have_title("(1) Common room")

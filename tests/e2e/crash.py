@@ -14,6 +14,7 @@ from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import aiohttp
@@ -65,8 +66,8 @@ class Report:
         return [
             sender
             for listener in self.listeners
-            for sender, numbers in listener.numbers.items()
-            if numbers != sorted(numbers)
+            for sender in self.accepted
+            if listener.numbers[sender] != sorted(listener.numbers[sender])
         ]
 
 
@@ -137,8 +138,10 @@ async def survive(
                 if done >= events * number // (kills + 1):
                     milestone.set()
 
+        # A store that was used before may still hold what an earlier run sent and had no time to tick off.
+        run = token_hex(4)
         sending = [
-            asyncio.create_task(_send(session, service, f"sender-{n}", events // senders, report, progress))
+            asyncio.create_task(_send(session, service, f"{run}-{n}", events // senders, report, progress))
             for n in range(senders)
         ]
         for milestone in milestones:

@@ -19,9 +19,10 @@ def test_what_is_taken_is_what_was_added() -> None:
     lanes, one = Lanes(), Entry(7, "lane", "chat", 12.5, b"action")
 
     lanes.add([one])
+    taken = lanes.take()
 
-    assert lanes.take() == one
-    assert isinstance(one, Entry)
+    assert taken == one
+    assert isinstance(taken, Entry)
 
 
 def test_of_one_lane_one_entry_may_be_taken_until_it_is_finished() -> None:

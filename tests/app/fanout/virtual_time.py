@@ -18,8 +18,8 @@ _CLOCKS = ("delivery", "memory", "outbox", "sqlite")
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Everything that is due runs first, then the clock is set to the next timer."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    def __init__(self, now: float = 1000) -> None:
+        self.now = now
         super().__init__(_ImpatientSelector(self))
 
     def time(self) -> float:

@@ -1,6 +1,7 @@
 """Work that goes on after its event was acknowledged."""
 
 import asyncio
+from contextvars import ContextVar
 
 import pytest
 import structlog
@@ -102,3 +103,21 @@ async def test_a_stop_waits_for_work_that_work_starts() -> None:
     await followups.drain(5)
 
     assert done == ["second"]
+
+
+async def test_queued_work_runs_in_the_context_of_its_own_event() -> None:
+    cause: ContextVar[str] = ContextVar("cause")
+    gate, seen = asyncio.Event(), []
+
+    async def work() -> None:
+        await gate.wait()
+        seen.append(cause.get())
+
+    followups = Followups()
+    for name in ("connected", "joined", "left"):
+        cause.set(name)
+        followups.start(("chat", "c1"), work)
+    gate.set()
+    await followups.drain(5)
+
+    assert seen == ["connected", "joined", "left"]

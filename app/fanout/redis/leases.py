@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.fanout.redis_connection import RedisConnection
-from app.fanout.redis_entries import Keys
+from app.fanout.redis.connection import RedisConnection
+from app.fanout.redis.entries import Keys
 from app.fanout.store import StoreError
 
 log = structlog.get_logger(__name__)

@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
-from app.fanout.redis_connection import RedisConnection
-from app.fanout.redis_entries import CONSUMER, GROUP, Keys, entry_of, split_id
-from app.fanout.redis_leases import Held, Leases
+from app.fanout.redis.connection import RedisConnection
+from app.fanout.redis.entries import CONSUMER, GROUP, Keys, entry_of, split_id
+from app.fanout.redis.leases import Held, Leases
 from app.fanout.store import Accept, Entry, EntryId
 
 log = structlog.get_logger(__name__)
@@ -57,6 +57,7 @@ class Reader:
         self._unfinished: set[EntryId] = set()
         self._has_room = asyncio.Event()
         self._turns = 0
+        self._is_quiet = False
         self.accept: Accept | None = None
 
     def finished(self, entry_ids: Iterable[EntryId]) -> None:
@@ -66,8 +67,14 @@ class Reader:
                 self._leases.end(split_id(entry_id)[0])
         self._has_room.set()
 
+    def quiesce(self) -> None:
+        """Reads no more. Leases are kept until `close`, as entries of theirs are still being sent."""
+        self._is_quiet = True
+
     async def step(self) -> None:
         """One look at all partitions; waits where there is no room, no partition or nothing new."""
+        if self._is_quiet:
+            await asyncio.Event().wait()
         room = self._window - len(self._unfinished)
         self._has_room.clear()
         self._leases.changed.clear()

@@ -9,8 +9,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from app.fanout.answers import decode_reply, encode_key, encode_reply
-from app.fanout.redis_connection import RedisConnection
-from app.fanout.redis_entries import Keys
+from app.fanout.redis.connection import RedisConnection
+from app.fanout.redis.entries import Keys
 from app.fanout.store import StoreError
 from app.upstream.errors import Overloaded
 from app.upstream.idempotency import Key

@@ -5,8 +5,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-EXECUTABLE = shutil.which("redis-server")
-
 
 class RedisServer:
     """Keeps its data (AOF) from `stop` or `kill` to the next `start`, unless `lose_data` is called between."""
@@ -22,7 +20,8 @@ class RedisServer:
 
     def start(self) -> None:
         """Returns when it answers."""
-        assert EXECUTABLE is not None
+        executable = shutil.which("redis-server")
+        assert executable, "these tests need redis-server, which Debian has in a package of that name"
         options = {
             "port": "0",
             "unixsocket": f"{self._directory}/socket",
@@ -31,7 +30,7 @@ class RedisServer:
             "save": "",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._process = subprocess.Popen([EXECUTABLE, *arguments], stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen([executable, *arguments], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if "ready to accept connections" in line.lower():

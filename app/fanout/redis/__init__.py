@@ -1,0 +1,1 @@
+"""The store of several replicas, in Redis Streams."""
