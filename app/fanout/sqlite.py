@@ -122,6 +122,7 @@ class SqliteStore:
 
     def _open(self) -> tuple[list[Entry], list[KeptAnswer]]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch(mode=0o600)  # messages are nobody else's business; SQLite's other files get the same mode
         self._opened.append(_lock(self._path))
         self._connection = _connect(self._path, self._busy_seconds)
         self._opened.insert(0, self._connection)

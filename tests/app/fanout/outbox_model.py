@@ -98,10 +98,8 @@ class Model:
             self._expect(message.dead, f"{message} buried alive")
             message.noted = True
 
-    def begin_life(self, *, lost: bool = False) -> None:
+    def begin_life(self) -> None:
         self.life += 1
-        if lost:
-            self.committed.clear()
         for message in self.published.values():
             message.first_attempt, message.not_before = None, 0
 

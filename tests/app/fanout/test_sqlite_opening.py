@@ -8,7 +8,7 @@ import pytest
 
 from app.fanout import sqlite
 from app.fanout.sqlite import SqliteStore
-from app.fanout.store import StoreError, StoreInUse
+from app.fanout.store import Batch, NewEntry, StoreError, StoreInUse
 from tests.app.fanout.opened import PATIENCE, Open, Opened, actions, beside
 
 GARBAGE = b"garbage" * 1000
@@ -17,6 +17,10 @@ GARBAGE = b"garbage" * 1000
 async def refused(path: Path, match: str) -> None:
     with pytest.raises(StoreError, match=match):
         await Opened(SqliteStore(path)).open()
+
+
+def readable_by_others(path: Path) -> bool:
+    return bool(path.stat().st_mode & 0o077)
 
 
 async def test_a_directory_that_is_missing_is_made(tmp_path: Path) -> None:
@@ -129,3 +133,14 @@ async def test_a_file_of_a_newer_version_is_left_alone_and_not_held(path: Path, 
         other.execute(f"PRAGMA user_version = {sqlite.SCHEMA_VERSION}")
 
     assert actions((await open_store()).entries) == ["1"]
+
+
+async def test_nobody_else_reads_what_is_kept(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "outbox.db")
+    await store.open(lambda _: None, lambda _: None)
+    await store.commit(Batch(entries=[NewEntry("lane", "chat", 1.0, b"{}")]))
+
+    found = {name: readable_by_others(tmp_path / name) for name in ("outbox.db", "outbox.db-wal", "outbox.db-shm")}
+    await store.close()
+
+    assert not any(found.values())
