@@ -73,8 +73,9 @@ async def fails(*arguments: str, folder: Path, **env: str) -> str:
     """What a command that refuses to run says; it must be one sentence and exit code 2."""
     async with command(*arguments, folder=folder, **env) as running:
         assert running.process.stdout is not None
-        text = (await running.process.stdout.read()).decode()
-        assert await running.process.wait() == 2, text
+        async with asyncio.timeout(30):
+            text = (await running.process.stdout.read()).decode()
+            assert await running.process.wait() == 2, text
     assert "Traceback" not in text
     assert DEFAULT_ACCESS_KEY not in text
     return text
