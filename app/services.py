@@ -30,7 +30,7 @@ from app.upstream.hub import Environment
 from app.upstream.idempotency import IdempotencyWindow
 from app.upstream.origins import Origins
 from app.upstream.outbox import NoOutbox
-from app.upstream.publisher import Publisher
+from app.upstream.publisher import Publisher, trace_of_event
 from app.upstream.registry import HubRegistry, build_hub, load_hub_class
 from app.upstream.service import ServiceClient
 from app.upstream.testing import RecordingPublisher
@@ -206,7 +206,7 @@ def _fanout(settings: Settings, credential: AzureKeyCredential | AsyncTokenCrede
         max_bytes=settings.fanout_max_bytes,
         answer_seconds=settings.idempotency_seconds,
     )
-    trace = current_trace if settings.telemetry else None
+    trace = current_trace if settings.telemetry else trace_of_event
     return Fanout(
         sender, delivery, Outbox(store_for(settings.fanout_store.get_secret_value()), delivery, limits, trace)
     )

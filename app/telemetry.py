@@ -59,7 +59,8 @@ class TracedSender:
             set_status_on_exception=False,
         ) as span:
             try:
-                await self._sender.send(hub, action, waited_seconds=waited_seconds)
+                ours = action.model_copy(update={"traceparent": current_trace() or action.traceparent})
+                await self._sender.send(hub, ours, waited_seconds=waited_seconds)
             except SendFailed as failure:
                 span.set_attribute("error.type", str(failure.status or "no answer"))
                 span.set_status(trace.StatusCode.ERROR, failure.reason)

@@ -14,6 +14,7 @@ from app.models.actions import Action
 from app.upstream.deadlines import is_cancelling
 from app.upstream.errors import Overloaded
 from app.upstream.idempotency import IdempotencyWindow, Key, Ledger
+from app.upstream.publisher import trace_of_event
 from app.upstream.reply import Reply
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,7 @@ class Outbox:
         store: Store,
         delivery: Delivery,
         limits: OutboxLimits | None = None,
-        current_trace: CurrentTrace | None = None,
+        current_trace: CurrentTrace = trace_of_event,
     ) -> None:
         self._store = store
         self._delivery = delivery
@@ -115,7 +116,7 @@ class Outbox:
             raise Overloaded(str(error), retry_after_seconds=RETRY_AFTER_SECONDS) from error
 
     def _with_trace(self, actions: Sequence[tuple[str, Action]]) -> Sequence[tuple[str, Action]]:
-        cause = self._current_trace() if self._current_trace is not None else None
+        cause = self._current_trace()
         if cause is None:
             return actions
         return [(hub, action.model_copy(update={"traceparent": cause})) for hub, action in actions]

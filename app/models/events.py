@@ -43,6 +43,7 @@ class ConnectionContext(WireModel):
     )
     session_id: str | None = _header("ce-sessionId", "MQTT: the session; absent on connect", default=None)
     request_id: str | None = _header("x-ms-client-request-id", "Correlation id of the service", default=None)
+    traceparent: str | None = _header("traceparent", "W3C trace context of the caller", default=None)
     cookie: str | None = _header("Cookie", "Cookies that earlier answers set", default=None, repr=False)
     state: Annotated[ConnectionState, BeforeValidator(ConnectionState.from_header)] = _header(
         "ce-connectionState",

@@ -34,11 +34,13 @@ from app.models.payloads import Message
 class EventScope:
     """What one event's handler has published so far. Once closed, it still tells which connection was the cause."""
 
-    __slots__ = ("_connection_id", "_hub", "actions", "is_open")
+    __slots__ = ("_connection_id", "_hub", "actions", "is_open", "traceparent")
 
-    def __init__(self, hub: str, connection_id: str) -> None:
+    def __init__(self, hub: str, connection_id: str, traceparent: str | None = None) -> None:
         self._hub = hub
         self._connection_id = connection_id
+        self.traceparent = traceparent
+        """The trace the event came with; what it causes belongs to it."""
         self.actions: list[tuple[str, Action]] = []
         """Hub and action, in order."""
         self.is_open = True
@@ -47,6 +49,12 @@ class EventScope:
     def lane(self) -> str:
         """What one connection causes stays in order."""
         return f"{self._hub}/connection/{self._connection_id}"
+
+
+def trace_of_event() -> str | None:
+    """The trace of the event that is being handled."""
+    scope = event_scope.get()
+    return scope.traceparent if scope is not None else None
 
 
 event_scope: ContextVar[EventScope | None] = ContextVar("event_scope", default=None)

@@ -173,7 +173,7 @@ class Webhook:
 
         It is not cut short when the caller hangs up: the redelivery gets the answer.
         """
-        scope = EventScope(hub.name, event.connection_id)
+        scope = EventScope(hub.name, event.connection_id, event.context.traceparent)
         token = event_scope.set(scope)
         task = self._deadlines.begin()
         try:

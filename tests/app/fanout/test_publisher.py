@@ -223,6 +223,25 @@ async def test_what_follows_an_event_is_sent_too(data_plane: DataPlane, path: Pa
     assert sent(data_plane) == ["published", "returned"]
 
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def test_what_an_event_causes_belongs_to_its_trace(data_plane: DataPlane, path: Path) -> None:
+    async with upstream(data_plane, path) as one:
+        await one.post("return", traceparent=TRACE)
+        await one.post("connected", kind="sys", traceparent=TRACE)
+
+    assert [request.headers.get("traceparent") for request in data_plane.requests] == [TRACE] * 5
+
+
+@pytest.mark.parametrize("nonsense", ["", "00-4bf92f3577b34da6-1", TRACE + "x", "\u00e9"])
+async def test_a_trace_that_is_none_is_not_passed_on(data_plane: DataPlane, path: Path, nonsense: str) -> None:
+    async with upstream(data_plane, path) as one:
+        assert (await one.post("return", traceparent=nonsense))[0] == 204
+
+    assert [request.headers.get("traceparent") for request in data_plane.requests] == [None] * 3
+
+
 @pytest.mark.parametrize(("name", "status"), [("fail", 500), ("reject5xx", 503)])
 async def test_a_handler_that_fails_after_publishing_sends_nothing(
     data_plane: DataPlane, path: Path, name: str, status: int
