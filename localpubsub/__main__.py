@@ -4,22 +4,21 @@ import asyncio
 import logging
 import signal
 import sys
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from localpubsub.config import (
-    DEFAULT_PORT,
-    EVERY_HUB,
-    ConfigError,
-    EventHandler,
-    HubSettings,
-    ServiceConfig,
-    load_config,
-)
+from localpubsub.config import DEFAULT_PORT, EVERY_HUB, ConfigError, EventHandler, ServiceConfig
+from localpubsub.config_file import FILE_NAME, load_config
+from localpubsub.edge.tls import CERTIFICATE
+from localpubsub.flags import Flags
+from localpubsub.reload import ConfigWatch
 from localpubsub.server import LocalPubSub
+
+HUB = "A hub"
+FAULTS = "Faults on purpose"
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -40,63 +39,109 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter a flag
     access_key: Annotated[
         list[str] | None, typer.Option(help="Primary access key; given again, the secondary one.")
     ] = None,
-    hub: Annotated[str, typer.Option(help="The hub the handler is for; every hub where left out.")] = "",
-    event_handler: Annotated[str, typer.Option(help="URL that gets the events; {hub} and {event} are replaced.")] = "",
+    tls: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="https, with a certificate that is made and kept there.")
+    ] = None,
+    accept_entra_tokens: Annotated[  # noqa: FBT002
+        bool, typer.Option("--accept-entra-tokens", help="UNSAFE: REST callers with an Entra token are not checked.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help=f"Settings; {FILE_NAME} where there is one. Changes apply at once.")
+    ] = None,
+    hub: Annotated[
+        str,
+        typer.Option(help="The hub these are for; left out, every hub the file does not name.", rich_help_panel=HUB),
+    ] = "",
+    event_handler: Annotated[
+        str, typer.Option(help="URL that gets the events; {hub} and {event} are replaced.", rich_help_panel=HUB)
+    ] = "",
     system_events: Annotated[
-        str, typer.Option(help="Comma-separated, of connect, connected and disconnected.")
+        str, typer.Option(help="Comma-separated, of connect, connected and disconnected.", rich_help_panel=HUB)
     ] = "connect,connected,disconnected",
-    user_event_pattern: Annotated[str, typer.Option(help="*, a name, or a comma list.")] = "*",
-    anonymous: Annotated[bool, typer.Option("--anonymous", help="Let clients in without a token.")] = False,  # noqa: FBT002
-    config: Annotated[Path | None, typer.Option(help="A TOML file with [hubs.NAME] tables.")] = None,
+    user_event_pattern: Annotated[str, typer.Option(help="*, a name, or a comma list.", rich_help_panel=HUB)] = "*",
+    group_presence: Annotated[
+        str, typer.Option(help="joined, left or both with a comma: tell the handler of it.", rich_help_panel=HUB)
+    ] = "",
+    handler_token_env: Annotated[
+        str, typer.Option(help="Environment variable with the bearer token the handler wants.", rich_help_panel=HUB)
+    ] = "",
+    event_listener: Annotated[
+        str, typer.Option(help="file:PATH, a URL, or log: gets a copy of every event.", rich_help_panel=HUB)
+    ] = "",
+    anonymous: Annotated[  # noqa: FBT002
+        bool, typer.Option("--anonymous", help="Let clients in without a token.", rich_help_panel=HUB)
+    ] = False,
+    chaos: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RULE",
+            help='As "drop group=lobby p=0.1" or "rest 429 every=3"; may be given again. See docs/localpubsub.md.',
+            rich_help_panel=FAULTS,
+        ),
+    ] = None,
+    chaos_seed: Annotated[
+        int | None, typer.Option(help="The same seed and traffic strike the same places.", rich_help_panel=FAULTS)
+    ] = None,
 ) -> None:
+    flags = Flags(
+        port, host, tuple(access_key or ()), hub, event_handler, system_events, user_event_pattern, group_presence,
+        handler_token_env, event_listener, anonymous, tuple(chaos or ()), chaos_seed,
+        tls, accept_entra_tokens,
+    )  # fmt: skip
+    path = config or (Path(FILE_NAME) if Path(FILE_NAME).is_file() else None)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    asyncio.run(_serve(flags, path))
+
+
+def _settings(flags: Flags, path: Path | None) -> ServiceConfig:
+    return flags.lay_over(load_config(path) if path else ServiceConfig())
+
+
+async def _serve(flags: Flags, path: Path | None) -> None:
+    watch = ConfigWatch(path, lambda: _settings(flags, path)) if path else None
     try:
-        base = load_config(config) if config else ServiceConfig()
-        handlers = (EventHandler(event_handler, _names(system_events), user_event_pattern),) if event_handler else ()
-        hubs = dict(base.hubs)
-        if handlers or anonymous:
-            hubs[(hub or EVERY_HUB).lower()] = HubSettings(anonymous, handlers)
-        settings = replace(
-            base,
-            port=base.port if port is None else port,
-            host=base.host if host is None else host,
-            access_keys=tuple(access_key) if access_key else base.access_keys,
-            hubs=hubs,
-        )
+        settings = _settings(flags, path)
     except ConfigError as error:
         _fail(str(error))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
-    asyncio.run(_serve(settings))
-
-
-async def _serve(settings: ServiceConfig) -> None:
     service = LocalPubSub(settings)
     try:
         await service.start()
     except OSError as error:
         _fail(f"cannot listen on port {settings.port}: {error.strerror or error}")
+    watching = asyncio.create_task(watch.run(service.apply)) if watch else None
     try:
-        _announce(service)
+        _announce(service, path)
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         await stopped.wait()
     finally:
+        if watching is not None:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
         await service.stop()
 
 
-def _announce(service: LocalPubSub) -> None:
+def _announce(service: LocalPubSub, path: Path | None) -> None:
     lines = [f"Local service     {service.endpoint}", f"Connection string {service.connection_string}"]
+    if service.config.tls_folder is not None:
+        lines.append(f"Certificate       {service.config.tls_folder / CERTIFICATE} (clients must be told to trust it)")
+    if path is not None:
+        lines.append(f"Settings          {path} (changes apply at once)")
     for name, hub in service.config.hubs.items():
-        for handler in hub.event_handlers:
-            events = ", ".join((*handler.system_events, handler.user_event_pattern)).strip(", ")
-            where = "every hub" if name == EVERY_HUB else f"hub {name}"
-            lines.append(f"Event handler     {handler.url_template} ({where}: {events})")
+        where = "every hub" if name == EVERY_HUB else f"hub {name}"
+        lines += [f"Event handler     {one.url_template} ({where}: {_events(one)})" for one in hub.event_handlers]
+        lines += [f"Event listener    {one.endpoint} ({where})" for one in hub.event_listeners]
+    lines += [f"Fault on purpose  {armed.rule}" for armed in service.chaos.rules]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for part in text.split(",") if (name := part.strip()))
+def _events(handler: EventHandler) -> str:
+    presence = handler.group_presence_events.event_names
+    return ", ".join((*handler.system_events, handler.user_event_pattern, *presence)).strip(", ")
 
 
 def _fail(message: str) -> NoReturn:

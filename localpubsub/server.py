@@ -1,17 +1,27 @@
 """The local service as one object: start it, use it, stop it."""
 
+import logging
 import socket
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
 from localpubsub.config import ServiceConfig
-from localpubsub.edge.rest import RestEndpoint
-from localpubsub.edge.tokens import Tokens
+from localpubsub.edge.listeners import ListenerSinks
+from localpubsub.edge.mqtt import MqttEndpoint
+from localpubsub.edge.rest import RestApi, RestEndpoint, health
+from localpubsub.edge.tls import server_context
+from localpubsub.edge.tokens import DEFAULT_PORTS, ENTRA_WARNING, MQTT_PATH, TUNNEL_PATH, Tokens
+from localpubsub.edge.tunnel import TunnelEndpoint, Tunnels
 from localpubsub.edge.webhook import WebhookClient
 from localpubsub.edge.websocket import CLIENT_PATH, ClientEndpoint, refuse
+from localpubsub.engine.chaos import Chaos
+from localpubsub.engine.mqtt import Mqtt
 from localpubsub.engine.service import Service
+
+log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 
@@ -23,29 +33,52 @@ class LocalPubSub:
     """
 
     def __init__(self, config: ServiceConfig | None = None) -> None:
-        self.config = config or ServiceConfig()
+        self.config = replace(config or ServiceConfig())
         self.port = self.config.port
-        self._upstream = WebhookClient(self.config, self._origin)
-        self.service = Service(self.config, self._upstream)
-        tokens = Tokens(self.config.access_keys, self.config.public_endpoints)
+        self.chaos = Chaos(self.config.chaos)
+        self._listeners = ListenerSinks()
+        self._upstream = WebhookClient(self.config, self._origin, self.chaos)
+        self.service = Service(self.config, self._upstream, self._listeners, self.chaos)
+        tokens = Tokens(
+            self.config.access_keys, self.config.public_endpoints, accept_entra=self.config.accept_entra_tokens
+        )
         self._clients = ClientEndpoint(self.service, tokens, self.config)
-        self._rest = RestEndpoint(self.service, tokens)
+        self.mqtt = Mqtt(self.service)
+        self._mqtt_clients = MqttEndpoint(self.mqtt, tokens, self.config)
+        api = RestApi(self.service)
+        self._rest = RestEndpoint(api, tokens)
+        self._tunnels = Tunnels()
+        self._upstream.tunnel = self._tunnels.request
+        self._tunnel = TunnelEndpoint(self._tunnels, tokens, api, self.config)
         self._runner: web.AppRunner | None = None
 
     @property
     def endpoint(self) -> str:
-        return f"http://localhost:{self.port}"
+        return f"{self._scheme}://localhost:{self.port}"
 
     @property
     def connection_string(self) -> str:
         """Holds the primary access key."""
         return f"Endpoint={self.endpoint};AccessKey={self.config.access_keys[0]};Version=1.0;"
 
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.config.tls_folder else "http"
+
     def _origin(self) -> str:
-        return "localhost" if self.port == 80 else f"localhost:{self.port}"
+        return "localhost" if self.port == DEFAULT_PORTS[self._scheme] else f"localhost:{self.port}"
+
+    def apply(self, config: ServiceConfig) -> tuple[str, ...]:
+        """Other settings for what happens from now on; the names of those that would need a restart."""
+        waiting = self.config.take_over(config)
+        self.chaos.configure(self.config.chaos)
+        return waiting
 
     async def start(self) -> None:
-        """Raises `OSError` where the port is taken."""
+        """Raises `OSError` where the port is taken, or the certificate's folder cannot be used."""
+        tls = server_context(self.config.tls_folder) if self.config.tls_folder else None
+        if self.config.accept_entra_tokens:
+            log.warning(ENTRA_WARNING)
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._route)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -53,7 +86,7 @@ class LocalPubSub:
         await runner.setup()
         try:
             for listener in listeners:
-                await web.SockSite(runner, listener, backlog=BACKLOG).start()
+                await web.SockSite(runner, listener, backlog=BACKLOG, ssl_context=tls).start()
         except OSError:
             await runner.cleanup()
             raise
@@ -66,12 +99,17 @@ class LocalPubSub:
         runner, self._runner = self._runner, None
         if runner is None:
             return
+        self._mqtt_clients.close_all("service reload")
         self.service.close_all()
         for site in list(runner.sites):
             await site.stop()
         await self._clients.drain(self.config.shutdown_seconds)
+        await self._mqtt_clients.drain(self.config.shutdown_seconds)
         await self.service.events.drain(self.config.shutdown_seconds)
+        await self._tunnels.close()
         await runner.cleanup()
+        await self.service.events.drain(self.config.shutdown_seconds)  # clients that were cut off just now
+        await self._listeners.close(self.config.shutdown_seconds)
         await self._upstream.close()
 
     async def __aenter__(self) -> Self:
@@ -85,15 +123,19 @@ class LocalPubSub:
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        if path == "/api/health" and request.method in ("HEAD", "GET"):
-            return web.Response()
+        if path == "/api/health":
+            return health(request)
         if path.startswith("/api/hubs/"):
             return await self._rest(request)
         if path.startswith(CLIENT_PATH):
             return await self._clients(request, request.path.removeprefix(CLIENT_PATH))
         if path.rstrip("/") == "/client":
             return await self._clients(request, request.query.get("hub", ""))
-        if path.startswith(("/clients/mqtt/", "/clients/socketio/", "/server/tunnel")):
+        if path.rstrip("/") == TUNNEL_PATH:
+            return await self._tunnel(request)
+        if path.startswith(MQTT_PATH):
+            return await self._mqtt_clients(request, request.path.removeprefix(MQTT_PATH))
+        if path.startswith("/clients/socketio/"):
             return refuse(501, "this version of the local service does not offer it")
         return refuse(404, "there is no such path")
 

@@ -1,14 +1,15 @@
 """The REST data plane: who may call, in which version, what (spec/service.md 8.1, 8.2)."""
 
 import logging
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from aiohttp import web
 
-from localpubsub.config import is_loopback
-from localpubsub.edge.operations import NoSuchOperation, Operations, find
-from localpubsub.edge.rest_call import RestCall
-from localpubsub.edge.rest_errors import RestError, bad_request
+from localpubsub.edge import cors
+from localpubsub.edge.rest_call import BODY_LIMIT, RestCall, RestRequest, too_large
+from localpubsub.edge.rest_errors import RestAnswer, RestError, bad_request
+from localpubsub.edge.rest_faults import fail_on_purpose
+from localpubsub.edge.rest_routes import find
 from localpubsub.edge.tokens import InvalidToken, Tokens
 from localpubsub.engine.service import Service
 from localpubsub.protocol import names
@@ -17,62 +18,101 @@ log = logging.getLogger(__name__)
 
 API_VERSIONS = ("2021-10-01", "2022-11-01", "2023-07-01", "2024-01-01", "2024-12-01")
 PREVIEWS = ("2021-08-01-preview", "2022-10-01-preview")
-CORS_METHODS = "GET, HEAD, POST, PUT, DELETE"
+PREFIX = "/api/hubs/"
 
 
-class RestEndpoint:
-    """`/api/hubs/{hub}/...`, routed on the raw path: an id may hold an encoded slash."""
+class RestApi:
+    """`/api/hubs/{hub}/...` for callers that are known, routed on the raw path: an id may hold an encoded slash."""
 
-    def __init__(self, service: Service, tokens: Tokens) -> None:
-        self._operations = Operations(service)
-        self._tokens = tokens
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            response = web.Response(status=204)
-        else:
-            try:
-                response = await self._answer(request)
-            except RestError as error:
-                response = error.response()
-        response.headers["api-supported-versions"] = ", ".join(API_VERSIONS)
-        _allow_local_pages(request, response)
-        return response
+    async def answer(self, request: RestRequest) -> RestAnswer:
+        try:
+            answer = await self._answer(request)
+        except RestError as error:
+            answer = error.answer()
+        return RestAnswer(answer.status, answer.body, {**answer.headers, **supported_versions()})
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        raw_path = request.raw_path.partition("?")[0]
-        self._authenticate(request, raw_path)
-        hub, *segments = [unquote(segment) for segment in raw_path.split("/")[3:]] or [""]
+    async def _answer(self, request: RestRequest) -> RestAnswer:
+        hub, *segments = _segments(request.raw_path)
         if not names.is_hub(hub):
             raise bad_request("The hub name is not legal.", "hub")
+        if self._service.chaos.requests:
+            fail_on_purpose(self._service.chaos, hub, segments)
         versions = request.query.getall("api-version", [])
         if len(versions) > 1 or not set(versions) <= {*API_VERSIONS, *PREVIEWS}:
             raise bad_request("This api-version is not supported.", "api-version")
-        try:
-            operation, ids = find(request.method, segments)
-        except NoSuchOperation as missing:
-            if missing.allowed:
-                raise RestError(405, "MethodNotAllowed", f"Use {', '.join(missing.allowed)}.") from None
-            raise RestError(404, "NotFound", "There is no such operation.") from None
-        return await operation(self._operations, RestCall(request, hub), *ids)
+        operation, ids = find(request.method, segments)
+        return await operation(RestCall(request, self._service, hub), *ids)
 
-    def _authenticate(self, request: web.Request, raw_path: str) -> None:
+
+def supported_versions() -> dict[str, str]:
+    return {"api-supported-versions": ", ".join(API_VERSIONS)}
+
+
+def _segments(raw_path: str) -> list[str]:
+    """The hub and what follows it, each decoded once and fully: `%2F` is a slash, `+` is a plus."""
+    try:
+        return [unquote(segment, errors="strict") for segment in raw_path.removeprefix(PREFIX).split("/")]
+    except UnicodeDecodeError:
+        raise bad_request("The path is not UTF-8.") from None
+
+
+class RestEndpoint:
+    """The REST data plane over HTTP: tokens, CORS, bodies."""
+
+    def __init__(self, api: RestApi, tokens: Tokens) -> None:
+        self._api = api
+        self._tokens = tokens
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if cors.is_preflight(request):
+            response = cors.preflight(request)
+        else:
+            answer = await self._answer(request)
+            response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        cors.allow(request, response)
+        return response
+
+    async def _answer(self, request: web.Request) -> RestAnswer:
+        raw_path = request.raw_path.partition("?")[0]
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         try:
             self._tokens.rest(token.strip() if scheme.lower() == "bearer" else "", raw_path=raw_path, host=request.host)
         except InvalidToken as error:
             log.info("%s %s was refused: %s", request.method, raw_path, error)
-            raise RestError(401, "Unauthorized", "The token is missing or not valid.") from None
+            refusal = RestError(401, "Unauthorized", "The token is missing or not valid.").answer()
+            return RestAnswer(refusal.status, refusal.body, {**refusal.headers, **supported_versions()})
+
+        async def read() -> bytes:
+            return await _body(request)
+
+        base = f"{request.scheme}://{request.host}"
+        return await self._api.answer(RestRequest(request.method, raw_path, base, request.query, request.headers, read))
 
 
-def _allow_local_pages(request: web.Request, response: web.Response) -> None:
-    """A page on this machine may call; one from elsewhere may not."""
-    origin = request.headers.get("Origin")
-    if origin is None or not is_loopback(urlsplit(origin).hostname or ""):
-        return
-    response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Access-Control-Allow-Methods"] = CORS_METHODS
-    wanted = request.headers.get("Access-Control-Request-Headers")
-    if wanted:
-        response.headers["Access-Control-Allow-Headers"] = wanted
-    response.headers["Vary"] = "Origin"
+def health(request: web.Request) -> web.Response:
+    """`HEAD /api/health`, without a token."""
+    if cors.is_preflight(request):
+        response = cors.preflight(request)
+    elif request.method in ("HEAD", "GET"):
+        response = web.Response(headers=supported_versions())
+    else:
+        response = web.Response(status=405, headers={"Allow": "HEAD, GET"})
+    cors.allow(request, response)
+    return response
+
+
+async def _body(request: web.Request) -> bytes:
+    declared = request.content_length
+    if declared is not None and declared > BODY_LIMIT:
+        raise too_large()
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            raise too_large()
+    return b"".join(chunks)

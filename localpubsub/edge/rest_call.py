@@ -1,26 +1,55 @@
 """One REST request, read and checked piece by piece (spec/service.md 8.2, 8.4)."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import web
+from multidict import MultiMapping
 
 from localpubsub.edge.rest_errors import RestError, bad_request
+from localpubsub.engine.filters import select
+from localpubsub.engine.hub import Connection
+from localpubsub.engine.service import Service
 from localpubsub.protocol import names
 from localpubsub.protocol.json_codec import is_json
 from localpubsub.protocol.messages import DataType, Payload, data_type_of, is_text
+from localpubsub.protocol.odata import Filter, FilterError, parse
 
 BODY_LIMIT = 1024 * 1024
 METADATA = "x-webpubsub-metadata-"
 
+_INTEGER = re.compile(r"[0-9]{1,18}")
+
+
+@dataclass(frozen=True)
+class RestRequest:
+    """A request without its transport. `raw_path` is percent-encoded as it came; `base` is the scheme and host.
+
+    `read` gives the body and raises `RestError` 413 before it holds more than `BODY_LIMIT`.
+    """
+
+    method: str
+    raw_path: str
+    base: str
+    query: MultiMapping[str]
+    headers: MultiMapping[str]
+    read: Callable[[], Awaitable[bytes]]
+
+
+def too_large() -> RestError:
+    return RestError(413, "PayloadTooLarge", "The body is larger than 1 MiB.")
+
 
 class RestCall:
-    """`hub` is the hub's name as the caller spelled it. Every reader raises `RestError` for what is not legal."""
+    """A request to a hub, named as the caller spelled it. Every reader raises `RestError` for what is not legal."""
 
-    def __init__(self, request: web.Request, hub: str) -> None:
+    def __init__(self, request: RestRequest, service: Service, hub_name: str) -> None:
         self.request = request
-        self.hub = hub
+        self.service = service
+        self.hub_name = hub_name
+        self.hub = service.hub(hub_name)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Every value of a repeated query parameter."""
@@ -33,31 +62,22 @@ class RestCall:
         value = self.request.query.get(name)
         if value is None:
             return None
-        try:
-            number = int(value)
-        except ValueError:
-            number = lowest - 1
+        number = int(value) if _INTEGER.fullmatch(value) else lowest - 1
         if not lowest <= number <= highest:
             raise bad_request(f"{name} must be {lowest} to {highest}.", name)
         return number
 
-    def refuse_filter(self, value: str | None) -> None:
-        """Sending to everybody where somebody asked for some would be worse than an error."""
-        if value and value.strip():
-            raise bad_request("Filters are not supported by this version of the local service.", "filter")
+    def filter(self) -> Filter | None:
+        """The filter of the query; given twice it is an error."""
+        values = self.texts("filter")
+        if len(values) > 1:
+            raise bad_request("filter is given more than once.", "filter")
+        return parsed_filter(values[0] if values else None)
 
-    async def body(self) -> bytes:
-        declared = self.request.content_length
-        if declared is not None and declared > BODY_LIMIT:
-            raise RestError(413, "PayloadTooLarge", "The body is larger than 1 MiB.")
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in self.request.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > BODY_LIMIT:
-                raise RestError(413, "PayloadTooLarge", "The body is larger than 1 MiB.")
-        return b"".join(chunks)
+    def refuse_filter(self) -> None:
+        """For operations without one: acting on everybody where somebody asked for some is worse than an error."""
+        if self.texts("filter"):
+            raise bad_request("This operation has no filter.", "filter")
 
     def metadata(self) -> dict[str, str]:
         metadata: dict[str, str] = {}
@@ -71,30 +91,54 @@ class RestCall:
             raise bad_request("The message metadata is not legal.", "metadata")
         return metadata
 
-    async def payload(self) -> Payload:
+    async def payload(self, *, may_be_empty: bool) -> Payload:
         """The message to send. JSON is validated and kept as it came."""
-        kind = data_type_of(self.request.headers.get("Content-Type", ""))
+        kind = self._data_type()
         if kind is None:
             raise RestError(
                 415, "UnsupportedMediaType", "Use text/plain, application/json or application/octet-stream."
             )
-        data = await self.body()
-        if not data and not self.metadata():
-            raise bad_request("The message is empty.", "message")
+        data = await self.request.read()
+        if not data:
+            if not may_be_empty:
+                raise bad_request("The message is empty.", "message")
+            return Payload(DataType.TEXT, b"")
         if (kind is DataType.JSON and not is_json(data)) or (kind is DataType.TEXT and not is_text(data)):
             raise bad_request("The body is not what its content type says.", "message")
         return Payload(kind, data)
 
     async def json_object(self) -> dict[str, Any]:
-        if data_type_of(self.request.headers.get("Content-Type", "")) is not DataType.JSON:
+        if self._data_type() is not DataType.JSON:
             raise RestError(415, "UnsupportedMediaType", "Use application/json.")
         try:
-            value = json.loads(await self.body())
+            value = json.loads(await self.request.read())
         except (ValueError, RecursionError):
             raise bad_request("The body is not valid JSON.") from None
         if not isinstance(value, dict):
             raise bad_request("The body is not a JSON object.")
         return value
+
+    def _data_type(self) -> DataType | None:
+        return data_type_of(self.request.headers.get("Content-Type", ""))
+
+
+def parsed_filter(text: Any) -> Filter | None:
+    """`None` where there is none to parse: absent, null or empty."""
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str):
+        raise bad_request("The filter is not a text.", "filter")
+    try:
+        return parse(text)
+    except FilterError as error:
+        raise bad_request(str(error), "filter") from None
+
+
+def selected(connections: Iterable[Connection], wanted: Filter | None) -> list[Connection]:
+    try:
+        return select(connections, wanted)
+    except FilterError as error:
+        raise bad_request(str(error), "filter") from None
 
 
 def legal_group(name: Any) -> str:

@@ -1,8 +1,23 @@
-"""The errors of the REST data plane (spec/service.md 8.2)."""
+"""What the REST data plane answers, and the errors among it (spec/service.md 8.2)."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from aiohttp import web
+
+@dataclass(frozen=True)
+class RestAnswer:
+    """Whatever carries it: an HTTP response, or a frame of a tunnel."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> RestAnswer:
+    body = json.dumps(value, ensure_ascii=False).encode()
+    return RestAnswer(status, body, {"Content-Type": "application/json"} | dict(headers or {}))
 
 
 class RestError(Exception):
@@ -15,17 +30,26 @@ class RestError(Exception):
         self.message = message
         self.target = target
 
-    def response(self) -> web.Response:
-        members = {"code": self.code, "message": self.message}
-        if self.target:
-            members["target"] = self.target
-        return web.Response(
-            status=self.status,
-            body=json.dumps(members).encode(),
-            content_type="application/json",
-            headers={"x-ms-error-code": self.code},
-        )
+    def answer(self) -> RestAnswer:
+        members = {"code": self.code, "message": self.message} | ({"target": self.target} if self.target else {})
+        return json_answer(members, self.status, {"x-ms-error-code": self.code})
+
+
+class MethodNotAllowed(RestError):
+    """The path is known, with `allowed` methods."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self.allowed = ", ".join(allowed)
+        super().__init__(405, "MethodNotAllowed", f"Use {self.allowed}.")
+
+    def answer(self) -> RestAnswer:
+        answer = super().answer()
+        return RestAnswer(answer.status, answer.body, {**answer.headers, "Allow": self.allowed})
 
 
 def bad_request(message: str, target: str | None = None) -> RestError:
     return RestError(400, "BadRequest", message, target)
+
+
+def not_found(message: str) -> RestError:
+    return RestError(404, "NotFound", message)

@@ -3,16 +3,17 @@
 No lock is held while an upstream is asked: its handler calls straight back through the REST API.
 """
 
-import asyncio
 import json
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from localpubsub.config import ServiceConfig
+from localpubsub.config import EventHandler, EventListener, ServiceConfig
 from localpubsub.engine.hub import Connection
 from localpubsub.engine.knock import Knock
-from localpubsub.engine.upstream import DeliveryFailed, Upstream, UpstreamAnswer, UpstreamEvent
+from localpubsub.engine.notifications import Notifications
+from localpubsub.engine.upstream import DeliveryFailed, Listeners, Upstream, UpstreamAnswer, UpstreamEvent
 from localpubsub.protocol.errors import internal_error
 from localpubsub.protocol.json_codec import is_json
 from localpubsub.protocol.messages import DataType, Message, Payload, SendEvent, data_type_of, is_text
@@ -25,11 +26,11 @@ JSON = "application/json; charset=utf-8"
 class Events:
     """Delivers events in their order per connection. `connect` and user events wait for the answer."""
 
-    def __init__(self, config: ServiceConfig, upstream: Upstream) -> None:
+    def __init__(self, config: ServiceConfig, upstream: Upstream, listeners: Listeners | None = None) -> None:
         self._config = config
         self._upstream = upstream
-        self._announced: dict[Connection, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._listeners = listeners
+        self._notifications = Notifications()
 
     async def connect(self, hub: str, knock: Knock) -> UpstreamAnswer | None:
         """The upstream's decision, `None` where nobody is asked. Raises `DeliveryFailed`."""
@@ -37,43 +38,73 @@ class Events:
         if handler is None:
             return None
         event = UpstreamEvent(
-            hub, knock.connection_id, "sys", "connect", 0, _connect_body(knock), JSON, user_id=knock.user_id
-        )
+            hub, knock.connection_id, "sys", "connect", 0, _connect_body(knock), JSON, user_id=knock.user_id,
+            subprotocol="mqtt" if knock.mqtt is not None else None, mqtt=knock.mqtt_context,
+        )  # fmt: skip
         return await self._upstream.deliver(handler, event)
 
     def connected(self, connection: Connection) -> None:
         """Returns at once."""
-        if self._config.hub(connection.hub).handler("sys", "connected") is not None:
-            self._announced[connection] = self._start(self._notify(connection, "connected", b"{}"))
+        if self._is_wanted(connection.hub, "connected"):
+            self._notify(connection, "connected", {}, is_connected=True)
 
     def disconnected(self, connection: Connection, reason: str | None) -> None:
         """Returns at once. The upstream hears of it after everything it heard before."""
-        announced = self._announced.pop(connection, None)
-        if self._config.hub(connection.hub).handler("sys", "disconnected") is None:
+        if self._is_wanted(connection.hub, "disconnected"):
+            self._notify(connection, "disconnected", connection.farewell(reason))
+
+    def membership_changed(self, connection: Connection, group: str, name: str) -> None:
+        """`name` is `joined` or `left`. Returns at once."""
+        if self._config.hub(connection.hub).presence_handler(name, group) is None:
             return
-        body = json.dumps({"reason": connection.end_reason or reason}).encode()
-        self._start(self._notify(connection, "disconnected", body, after=announced))
+
+        async def send() -> None:
+            handler = self._config.hub(connection.hub).presence_handler(name, group)
+            if handler is not None:
+                body = json.dumps({"group": group}, ensure_ascii=False).encode()
+                await self._tell(handler, connection, self._event(connection, "gp", name, body, JSON))
+
+        self._notifications.add(connection, send)
 
     async def raise_event(self, connection: Connection, command: SendEvent) -> Message | None:
         """The answer for the client that sent it. Raises `CommandError` where no handler takes the event, or fails."""
-        handler = self._config.hub(connection.hub).handler("user", command.event)
-        if handler is None:
-            log.warning("no handler takes the event %r of hub %r", command.event, connection.hub)
-            raise internal_error()
-        announced = self._announced.pop(connection, None)
-        if announced is not None:
-            await asyncio.wait([announced])
-        payload = command.payload
-        event = self._event(connection, "user", command.event, payload.data, payload.content_type, command.metadata)
+        data, content_type = command.payload.data, command.payload.content_type
         try:
-            answer = await self._upstream.deliver(handler, event)
+            answer = await self.ask(connection, command.event, data, content_type, metadata=command.metadata)
         except DeliveryFailed as failure:
-            log.warning("the event %r of hub %r failed: %s", command.event, connection.hub, failure)
             raise internal_error() from failure
-        self._keep(connection, answer, with_state=True)
         if not answer.body and not answer.metadata:
             return None
         return Message(_reply(answer), metadata=answer.metadata)
+
+    async def ask(
+        self,
+        connection: Connection,
+        name: str,
+        body: bytes,
+        content_type: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> UpstreamAnswer:
+        """What the upstream says to a user event. Raises `DeliveryFailed`, also where no handler takes it."""
+        hub = self._config.hub(connection.hub)
+        handler, listeners = hub.handler("user", name), hub.listeners("user", name)
+        if handler is None and not listeners:
+            log.warning("no handler takes the event %r of hub %r", name, connection.hub)
+            raise DeliveryFailed("no handler takes the event")
+        await self._notifications.connected(connection)
+        event = replace(self._event(connection, "user", name, body, content_type, metadata), headers=headers or {})
+        self._publish(listeners, event)
+        if handler is None:
+            return UpstreamAnswer()
+        try:
+            answer = await self._upstream.deliver(handler, event)
+        except DeliveryFailed as failure:
+            log.warning("the event %r of hub %r failed: %s", name, connection.hub, failure)
+            raise
+        self._keep(connection, answer, with_state=True)
+        return answer
 
     @staticmethod
     def _event(
@@ -87,6 +118,7 @@ class Events:
         return UpstreamEvent(
             connection.hub, connection.id, family, name, connection.next_event_id(), body, content_type,
             connection.user_id, connection.subprotocol, connection.state, dict(connection.cookies), metadata or {},
+            connection.mqtt_context,
         )  # fmt: skip
 
     @staticmethod
@@ -95,44 +127,51 @@ class Events:
         if with_state and answer.state is not None:
             connection.state = answer.state or None
 
-    async def _notify(
-        self, connection: Connection, name: str, body: bytes, *, after: asyncio.Task[None] | None = None
+    def _is_wanted(self, hub: str, name: str) -> bool:
+        settings = self._config.hub(hub)
+        return settings.handler("sys", name) is not None or bool(settings.listeners("sys", name))
+
+    def _notify(
+        self, connection: Connection, name: str, body: Mapping[str, Any], *, is_connected: bool = False
     ) -> None:
-        if after is not None:
-            await asyncio.wait([after])
-        handler = self._config.hub(connection.hub).handler("sys", name)
-        if handler is None:
-            return
+        async def send() -> None:
+            hub = self._config.hub(connection.hub)
+            event = self._event(connection, "sys", name, json.dumps(body).encode(), JSON)
+            self._publish(hub.listeners("sys", name), event)
+            handler = hub.handler("sys", name)
+            if handler is not None:
+                await self._tell(handler, connection, event)
+
+        self._notifications.add(connection, send, is_connected=is_connected)
+
+    async def _tell(self, handler: EventHandler, connection: Connection, event: UpstreamEvent) -> None:
         try:
-            answer = await self._upstream.deliver(handler, self._event(connection, "sys", name, body, JSON))
+            answer = await self._upstream.deliver(handler, event)
         except DeliveryFailed as failure:
-            log.warning("the event %r of hub %r was not delivered: %s", name, connection.hub, failure)
+            log.warning("the event %r of hub %r was not delivered: %s", event.name, event.hub, failure)
         else:
             self._keep(connection, answer, with_state=False)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def _publish(self, listeners: Iterable[EventListener], event: UpstreamEvent) -> None:
+        if self._listeners is not None:
+            for listener in listeners:
+                self._listeners.publish(listener, event)
 
     async def drain(self, seconds: float) -> None:
         """Waits for what the upstream still has to hear, at most so long; the rest is given up."""
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._notifications.drain(seconds)
 
 
 def _connect_body(knock: Knock) -> bytes:
-    members = {
+    members: dict[str, Any] = {
         "claims": knock.claims,
         "query": knock.query,
         "headers": knock.headers,
         "subprotocols": knock.subprotocols,
-        "clientCertificates": [],
+        "clientCertificates": knock.certificates,
     }
+    if knock.mqtt is not None:
+        members["mqtt"] = knock.mqtt
     return json.dumps(members, ensure_ascii=False).encode()
 
 

@@ -1,18 +1,25 @@
 """Connections, groups and users of one hub."""
 
-from collections.abc import Collection, Iterable
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from localpubsub.engine.outbound import Close, Outbound
+from localpubsub.engine.upstream import MqttContext
 from localpubsub.protocol.acks import AckMemory
 from localpubsub.protocol.messages import Frame, Message
 from localpubsub.protocol.roles import Permissions
+from localpubsub.protocol.sequences import Sequences
 from localpubsub.protocol.subprotocols import Codec
 
 
 @dataclass(eq=False)
 class Connection:
-    """What a connection id names. `event_ids` counts the events sent upstream: `connect` was 0."""
+    """What a connection id names. `event_ids` counts the events sent upstream: `connect` was 0.
+
+    A reliable one has `sequences`. `worker` handles its frames one after the other, at whatever socket they came.
+    """
 
     id: str
     hub: str
@@ -27,33 +34,67 @@ class Connection:
     state: str | None = None
     cookies: dict[str, str] = field(default_factory=dict)
     end_reason: str | None = None
+    sequences: Sequences | None = None
+    worker: asyncio.Task[None] | None = None
+    faults: "Faults | None" = None
+
+    @property
+    def mqtt_context(self) -> MqttContext | None:
+        """What the events of an MQTT client say besides."""
+        return None
+
+    def farewell(self, reason: str | None) -> Mapping[str, Any]:
+        """The body of the `disconnected` event."""
+        return {"reason": self.end_reason or reason}
 
     def next_event_id(self) -> int:
         self.event_ids += 1
         return self.event_ids
 
     def deliver(self, message: Message, encoded: dict[str, Frame], ttl_seconds: int = 0) -> None:
+        """A message for this connection, unless a fault was asked for."""
+        if self.faults is None or not self.faults.intercept(self, message, ttl_seconds):
+            self.enqueue(message, encoded, ttl_seconds)
+
+    def enqueue(self, message: Message, encoded: dict[str, Frame], ttl_seconds: int = 0) -> None:
         """Queues a message. `encoded` holds its frames by encoding: receivers that speak one share the bytes."""
         frame = encoded.get(self.codec.key)
         if frame is None:
             frame = encoded[self.codec.key] = self.codec.encode(message)
         self.outbound.put(frame, ttl_seconds=ttl_seconds)
 
+    def acknowledge(self, sequence_id: int) -> None:
+        """The client has everything up to there. Means nothing without sequence ids."""
+        if self.sequences is not None:
+            self.sequences.acknowledge(sequence_id)
+
 
 Members = dict[str, Connection]
+
+
+class Faults(Protocol):
+    def intercept(self, connection: Connection, message: Message, ttl_seconds: int) -> bool:
+        """Whether it took the message."""
+
+
+MembershipChanged = Callable[[Connection, str, str], None]
 
 
 class Hub:
     """Dictionaries by id, so that every operation costs what it touches and nothing else."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, membership_changed: MembershipChanged = lambda *_: None) -> None:
+        """`membership_changed` is called with a connection, a group and `joined` or `left`."""
         self.name = name
+        self._membership_changed = membership_changed
+        self._faults: Faults | None = None
         self.connections: Members = {}
         self._groups: dict[str, Members] = {}
         self._users: dict[str, Members] = {}
 
     def add(self, connection: Connection) -> None:
         self.connections[connection.id] = connection
+        connection.faults = self._faults
         if connection.user_id:
             self._users.setdefault(connection.user_id, {})[connection.id] = connection
 
@@ -67,13 +108,24 @@ class Hub:
             _drop(self._users, connection.user_id, connection.id)
         return True
 
+    def inject(self, faults: Faults | None) -> None:
+        """Messages to its connections go through `faults` from now on."""
+        self._faults = faults
+        for connection in self.connections.values():
+            connection.faults = faults
+
     def join(self, connection: Connection, group: str) -> None:
         connection.groups.add(group)
-        self._groups.setdefault(group, {})[connection.id] = connection
+        members = self._groups.setdefault(group, {})
+        if connection.id not in members:
+            members[connection.id] = connection
+            self._membership_changed(connection, group, "joined")
 
     def leave(self, connection: Connection, group: str) -> None:
         connection.groups.discard(group)
-        _drop(self._groups, group, connection.id)
+        if connection.id in self._groups.get(group, ()):
+            _drop(self._groups, group, connection.id)
+            self._membership_changed(connection, group, "left")
 
     def leave_all(self, connection: Connection) -> None:
         for group in tuple(connection.groups):

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from localpubsub.engine.upstream import MqttContext
 from localpubsub.protocol.subprotocols import RawCodec
 
 
 @dataclass(frozen=True)
 class Knock:
-    """What a client's token says, and what its handshake holds."""
+    """What a client's token says, and what its handshake holds; `mqtt` is what a CONNECT packet adds."""
 
     connection_id: str
     user_id: str | None
@@ -19,3 +21,6 @@ class Knock:
     headers: Mapping[str, list[str]]
     subprotocols: tuple[str, ...]
     raw: RawCodec
+    mqtt: Mapping[str, Any] | None = None
+    mqtt_context: MqttContext | None = None
+    certificates: tuple[Mapping[str, str], ...] = ()

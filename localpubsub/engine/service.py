@@ -5,33 +5,31 @@ No lock is held while an upstream is asked: its handler calls straight back thro
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from localpubsub.config import ServiceConfig
+from localpubsub.engine.chaos import Chaos
+from localpubsub.engine.commands import Commands
+from localpubsub.engine.deliveries import FaultyDeliveries, end
 from localpubsub.engine.events import Events
+from localpubsub.engine.group_states import GroupStateBoard
 from localpubsub.engine.hub import Connection, Hub
+from localpubsub.engine.invocations import Invocations
 from localpubsub.engine.knock import Knock
 from localpubsub.engine.outbound import Close, Outbound
-from localpubsub.engine.upstream import DeliveryFailed, Upstream
-from localpubsub.protocol import names
-from localpubsub.protocol.errors import CommandError, Disconnect, forbidden
-from localpubsub.protocol.messages import (
-    Command,
-    Frame,
-    JoinGroup,
-    LeaveGroup,
-    Message,
-    Ping,
-    SendEvent,
-    SendToGroup,
-)
-from localpubsub.protocol.roles import Permission, Permissions
-from localpubsub.protocol.subprotocols import codec_for, well_known
+from localpubsub.engine.previews import Previews
+from localpubsub.engine.sessions import Sessions
+from localpubsub.engine.streams import Streams
+from localpubsub.engine.upstream import DeliveryFailed, Listeners, Upstream
+from localpubsub.protocol import names, reconnection
+from localpubsub.protocol.messages import Frame
+from localpubsub.protocol.roles import Permissions
+from localpubsub.protocol.sequences import Sequences
+from localpubsub.protocol.subprotocols import codec_for, reliable_codec, well_known
 
 log = logging.getLogger(__name__)
-
-JSON = "application/json; charset=utf-8"
 
 
 class ConnectRefused(Exception):
@@ -43,15 +41,40 @@ class ConnectRefused(Exception):
 
 
 class Service:
-    def __init__(self, config: ServiceConfig, upstream: Upstream) -> None:
+    def __init__(
+        self, config: ServiceConfig, upstream: Upstream, listeners: Listeners | None = None, chaos: Chaos | None = None
+    ) -> None:
         self.config = config
+        self.chaos = chaos or Chaos(config.chaos)
+        self._deliveries = FaultyDeliveries(self.chaos)
+        self.chaos.changed = self._inject
         self._hubs: dict[str, Hub] = {}
-        self.events = Events(config, upstream)
+        self.events = Events(config, upstream, listeners)
+        self.sessions = Sessions(self.closed)
+        self._states = GroupStateBoard()
+        self._previews = Previews(Invocations(config, self.events), Streams(self.hub), self._states)
+        self._commands = Commands(self.hub, self.events, self._previews)
 
     def hub(self, name: str) -> Hub:
         """Any legal name has a hub; letters' case does not tell two apart."""
         key = name.lower()
-        return self._hubs.setdefault(key, Hub(key))
+        hub = self._hubs.get(key)
+        if hub is None:
+            hub = self._hubs[key] = Hub(key, self._membership_changed)
+            hub.inject(self._deliveries if self.chaos.messages else None)
+        return hub
+
+    def _membership_changed(self, connection: Connection, group: str, name: str) -> None:
+        if name == "left":
+            self._states.left(connection, group)
+        self.events.membership_changed(connection, group, name)
+
+    def _inject(self) -> None:
+        """The rules have changed: messages go straight to their receivers, or through the faults."""
+        for hub in self._hubs.values():
+            hub.inject(self._deliveries if self.chaos.messages else None)
+        if not self.chaos.messages:
+            self._deliveries.release()
 
     async def connect(self, hub_name: str, knock: Knock, outbound: Outbound) -> Connection:
         """Asks the upstream where it wants to be asked. Raises `ConnectRefused`. The connection is not open yet."""
@@ -71,62 +94,63 @@ class Service:
         """Registers the connection, greets it, and tells the upstream without waiting for it."""
         hub = self.hub(connection.hub)
         hub.add(connection)
+        self._greet(connection)
+        self.events.connected(connection)
         for group in connection.groups:
             hub.join(connection, group)
-        connection.outbound.put_control(connection.codec.connected(connection.id, connection.user_id))
-        self.events.connected(connection)
-
-    def closed(self, connection: Connection, reason: str | None) -> None:
-        """The socket is gone. The upstream hears of it after everything it heard before."""
-        self.hub(connection.hub).remove(connection)
-        self.events.disconnected(connection, reason)
 
     async def handle(self, connection: Connection, frame: Frame) -> None:
         """One frame of a client. Raises `Disconnect` where it ends the connection."""
-        command = connection.codec.decode(frame)
-        ack_id = getattr(command, "ack_id", None)
-        try:
-            connection.acks.check(ack_id)
-            await self._execute(connection, command)
-        except CommandError as error:
-            if not connection.codec.is_pubsub:
-                raise Disconnect(1008 if error.name == "Forbidden" else 1011, error.message) from error
-            if ack_id is not None:
-                connection.outbound.put_control(connection.codec.ack(ack_id, (error.name, error.message)))
+        if self.chaos.frames and (code := self.chaos.frame(connection.hub, connection.user_id)) is not None:
+            end(connection, code)
             return
-        connection.acks.remember(ack_id)
-        if ack_id is not None:
-            connection.outbound.put_control(connection.codec.ack(ack_id))
+        await self._commands.handle(connection, frame)
 
-    async def _execute(self, connection: Connection, command: Command) -> None:
-        hub = self.hub(connection.hub)
-        match command:
-            case JoinGroup(group):
-                if not connection.permissions.allows(Permission.JOIN_LEAVE_GROUP, group):
-                    raise forbidden("join", group)
-                hub.join(connection, group)
-            case LeaveGroup(group):
-                if not connection.permissions.allows(Permission.JOIN_LEAVE_GROUP, group):
-                    raise forbidden("leave", group)
-                hub.leave(connection, group)
-            case SendToGroup():
-                self._send_to_group(hub, connection, command)
-            case SendEvent():
-                answer = await self.events.raise_event(connection, command)
-                if answer is not None:
-                    connection.outbound.put(connection.codec.encode(answer))
-            case Ping():
-                connection.outbound.put_control(connection.codec.pong())
-            case _:
-                pass  # a sequence ack means nothing to a subprotocol without sequence ids
+    def suspend(self, connection: Connection, outbound: Outbound) -> bool:
+        """A socket is gone without a goodbye. Whether its connection goes on without one: a reliable one does (4.3)."""
+        if connection.sequences is None or connection.outbound is not outbound or not self._is_open(connection):
+            return False
+        self._previews.lost(connection)
+        self.sessions.suspend(connection, connection.sequences)
+        return True
 
-    @staticmethod
-    def _send_to_group(hub: Hub, connection: Connection, command: SendToGroup) -> None:
-        if not connection.permissions.allows(Permission.SEND_TO_GROUP, command.group):
-            raise forbidden("send to", command.group)
-        message = Message(command.payload, command.group, connection.user_id, command.metadata)
-        excluded = (connection.id,) if command.no_echo else ()
-        hub.deliver(hub.group(command.group), message, excluded=excluded, ttl_seconds=command.ttl_seconds)
+    def closed(self, connection: Connection, reason: str | None) -> None:
+        """The connection is over. The upstream hears of it after everything it heard before."""
+        self.hub(connection.hub).remove(connection)
+        self._previews.over(connection)
+        worker = connection.worker
+        if worker is None or worker.done():
+            self.events.disconnected(connection, reason)
+        else:
+            worker.add_done_callback(lambda _: self.events.disconnected(connection, reason))
+
+    def recoverable(self, hub_name: str, connection_id: str, token: str) -> Connection | None:
+        """The reliable connection that the holder of this token may have back (4.3)."""
+        connection = self.hub(hub_name).connections.get(connection_id)
+        if connection is None or connection.sequences is None:
+            return None
+        is_valid = reconnection.is_valid(self.config.access_keys, token, connection_id, time.time())
+        return connection if is_valid else None
+
+    def recover(self, connection: Connection, outbound: Outbound) -> bool:
+        """Greets the client and sends it what it has not confirmed. Whether the connection was still there."""
+        if not self._is_open(connection):
+            return False
+        self.sessions.resume(connection, outbound)
+        self._greet(connection)
+        return True
+
+    def _is_open(self, connection: Connection) -> bool:
+        return self.hub(connection.hub).connections.get(connection.id) is connection
+
+    def _greet(self, connection: Connection) -> None:
+        codec, sequences = reliable_codec(connection.subprotocol), connection.sequences
+        if codec is None or sequences is None:
+            connection.outbound.put_control(connection.codec.connected(connection.id, connection.user_id))
+            return
+        token = reconnection.issue(self.config.access_keys[0], connection.id, time.time())
+        connection.outbound.put_control(codec.connected(connection.id, connection.user_id, token))
+        connection.outbound.draw_on(sequences)
 
     def close_all(self) -> None:
         """Ends every connection: the service stops."""
@@ -160,6 +184,7 @@ def _decision(body: bytes) -> dict[str, Any]:
 
 def _admit(hub: str, knock: Knock, decision: Mapping[str, Any], outbound: Outbound) -> Connection:
     subprotocol = decision.get("subprotocol") or well_known(knock.subprotocols)
+    reliable = reliable_codec(subprotocol)
     if subprotocol and subprotocol not in knock.subprotocols:
         log.warning("the upstream chose the subprotocol %r, which the client did not offer", subprotocol)
         raise ConnectRefused(500)
@@ -171,6 +196,7 @@ def _admit(hub: str, knock: Knock, decision: Mapping[str, Any], outbound: Outbou
         codec=codec_for(subprotocol, knock.raw),
         permissions=Permissions.from_roles(decision.get("roles", knock.roles)),
         outbound=outbound,
+        sequences=None if reliable is None else Sequences(reliable.with_sequence_id),
     )
     # A non-empty list replaces the groups of the token, an empty one keeps them.
     connection.groups.update(decision.get("groups") or knock.groups)

@@ -28,8 +28,8 @@ class Disconnect(ProtocolError):
         self.reason = reason
 
 
-def malformed() -> Disconnect:
-    return Disconnect(1007, "The client message is not a valid JSON protocol message.")
+def malformed(protocol: str = "JSON") -> Disconnect:
+    return Disconnect(1007, f"The client message is not a valid {protocol} protocol message.")
 
 
 def forbidden(action: str, group: str) -> CommandError:

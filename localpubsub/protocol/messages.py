@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
+
+from localpubsub.protocol.framing import BINARY, TEXT, framed
 
 MESSAGE_LIMIT = 1024 * 1024
 
@@ -50,11 +53,37 @@ class Payload(NamedTuple):
         return CONTENT_TYPES[self.data_type]
 
 
-class Frame(NamedTuple):
-    """One WebSocket message."""
-
+class _Frame(NamedTuple):
     data: bytes
     is_text: bool
+
+
+class Frame(_Frame):
+    """One WebSocket message. What all receivers of a broadcast share is framed once."""
+
+    @cached_property
+    def framed(self) -> bytes:
+        """With its header, ready for a socket."""
+        return framed(TEXT if self.is_text else BINARY, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFailure:
+    """Why a stream ended before its publisher was through. `code` is the publisher's own word for it."""
+
+    name: str
+    message: str = ""
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPart:
+    """Which fragment of which stream a group message is (3.8). The last one may have failed."""
+
+    stream_id: str
+    sequence_id: int
+    is_last: bool = False
+    failure: StreamFailure | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +94,7 @@ class Message:
     group: str | None = None
     from_user_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    stream: StreamPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +139,87 @@ class SequenceAck:
     sequence_id: int
 
 
-Command = JoinGroup | LeaveGroup | SendToGroup | SendEvent | Ping | SequenceAck
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """An event whose answer carries its id (3.7)."""
+
+    invocation_id: str
+    event: str
+    payload: Payload
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelInvocation:
+    """The client no longer wants the answer."""
+
+    invocation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationAnswer:
+    """A client's answer to an invocation of the server. Nothing here makes any, so there is none to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartStream:
+    """A `sendToGroup` without data that opens a stream (3.8). `None` is the default timeout."""
+
+    group: str
+    stream_id: str
+    idle_timeout_ms: int | None = None
+    no_echo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamData:
+    """`fragment` is its sequence id and payload; without one the frame only keeps the stream alive."""
+
+    stream_id: str
+    fragment: tuple[int, Payload] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndStream:
+    stream_id: str
+    failure: StreamFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetGroupState:
+    """`None` clears the state (3.9)."""
+
+    group: str
+    state: Mapping[str, str] | None = None
+    ack_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeGroupState:
+    group: str
+    ack_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeGroupState:
+    group: str
+    ack_id: int | None = None
+
+
+Command = (
+    JoinGroup
+    | LeaveGroup
+    | SendToGroup
+    | SendEvent
+    | Ping
+    | SequenceAck
+    | Invoke
+    | CancelInvocation
+    | InvocationAnswer
+    | StartStream
+    | StreamData
+    | EndStream
+    | SetGroupState
+    | SubscribeGroupState
+    | UnsubscribeGroupState
+)

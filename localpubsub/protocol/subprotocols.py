@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from localpubsub.protocol import json_codec
+from localpubsub.protocol import json_codec, json_frames, protobuf_codec, protobuf_frames
 from localpubsub.protocol.messages import Command, DataType, Frame, Message, Payload, SendEvent, SendToGroup
+from localpubsub.protocol.notices import Notice
 
 RAW_EVENT = "message"
 
@@ -33,7 +34,21 @@ class Codec(Protocol):
     def pong(self) -> Frame | None: ...
 
 
-class JsonCodec:
+@runtime_checkable
+class PubSubCodec(Codec, Protocol):
+    """A subprotocol of the service's own. `is_pubsub` is true of these alone."""
+
+    def connected(
+        self, connection_id: str, user_id: str | None, reconnection_token: str | None = None, /
+    ) -> Frame | None: ...
+
+    def notice(self, notice: Notice) -> Frame: ...
+
+    def with_sequence_id(self, frame: Frame, sequence_id: int) -> Frame:
+        """What `encode` made, or a `GroupStates` notice, for one reliable receiver."""
+
+
+class JsonCodec(PubSubCodec):
     key = json_codec.NAME
     is_pubsub = True
 
@@ -41,19 +56,54 @@ class JsonCodec:
         return json_codec.decode_frame(frame)
 
     def encode(self, message: Message) -> Frame:
-        return json_codec.encode_message(message)
+        return json_frames.encode_message(message)
 
-    def connected(self, connection_id: str, user_id: str | None) -> Frame:
-        return json_codec.encode_connected(connection_id, user_id)
+    def connected(self, connection_id: str, user_id: str | None, reconnection_token: str | None = None, /) -> Frame:
+        return json_frames.encode_connected(connection_id, user_id, reconnection_token)
 
-    def disconnected(self, reason: str) -> Frame:
-        return json_codec.encode_disconnected(reason)
+    def disconnected(self, reason: str, /) -> Frame:
+        return json_frames.encode_disconnected(reason)
 
-    def ack(self, ack_id: int, error: tuple[str, str] | None = None) -> Frame:
-        return json_codec.encode_ack(ack_id, error)
+    def ack(self, ack_id: int, error: tuple[str, str] | None = None, /) -> Frame:
+        return json_frames.encode_ack(ack_id, error)
 
     def pong(self) -> Frame:
-        return json_codec.PONG
+        return json_frames.PONG
+
+    def notice(self, notice: Notice) -> Frame:
+        return json_frames.encode_notice(notice)
+
+    def with_sequence_id(self, frame: Frame, sequence_id: int) -> Frame:
+        return json_frames.with_sequence_id(frame, sequence_id)
+
+
+class ProtobufCodec(PubSubCodec):
+    key = protobuf_codec.NAME
+    is_pubsub = True
+
+    def decode(self, frame: Frame) -> Command:
+        return protobuf_codec.decode_frame(frame)
+
+    def encode(self, message: Message) -> Frame:
+        return protobuf_frames.encode_message(message)
+
+    def connected(self, connection_id: str, user_id: str | None, reconnection_token: str | None = None, /) -> Frame:
+        return protobuf_frames.encode_connected(connection_id, user_id, reconnection_token)
+
+    def disconnected(self, reason: str, /) -> Frame:
+        return protobuf_frames.encode_disconnected(reason)
+
+    def ack(self, ack_id: int, error: tuple[str, str] | None = None, /) -> Frame:
+        return protobuf_frames.encode_ack(ack_id, error)
+
+    def pong(self) -> Frame:
+        return protobuf_frames.PONG
+
+    def notice(self, notice: Notice) -> Frame:
+        return protobuf_frames.encode_notice(notice)
+
+    def with_sequence_id(self, frame: Frame, sequence_id: int) -> Frame:
+        return protobuf_frames.with_sequence_id(frame, sequence_id)
 
 
 @dataclass(frozen=True)
@@ -88,12 +138,25 @@ class RawCodec:
         return None
 
 
-WELL_KNOWN: Mapping[str, Codec] = {json_codec.NAME: JsonCodec()}
+RELIABLE: Mapping[str, PubSubCodec] = {
+    "json.reliable.webpubsub.azure.v1": JsonCodec(),
+    "protobuf.reliable.webpubsub.azure.v1": ProtobufCodec(),
+}
+WELL_KNOWN: Mapping[str, PubSubCodec] = {
+    json_codec.NAME: JsonCodec(),
+    protobuf_codec.NAME: ProtobufCodec(),
+    **RELIABLE,
+}
 
 
 def well_known(offered: Sequence[str]) -> str | None:
     """The first offered subprotocol the service speaks, in the client's spelling."""
     return next((name for name in offered if name.lower() in WELL_KNOWN), None)
+
+
+def reliable_codec(subprotocol: str | None) -> PubSubCodec | None:
+    """`None` for a subprotocol without sequence ids."""
+    return RELIABLE.get((subprotocol or "").lower())
 
 
 def codec_for(subprotocol: str | None, raw: RawCodec) -> Codec:

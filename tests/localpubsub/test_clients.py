@@ -103,7 +103,7 @@ async def test_who_left_a_group_hears_nothing_of_it(session: aiohttp.ClientSessi
         ("json", "hi", aiohttp.WSMsgType.TEXT, '"hi"'),
         ("json", {"a": [1, 2]}, aiohttp.WSMsgType.TEXT, '{"a": [1, 2]}'),
         ("binary", "AQI=", aiohttp.WSMsgType.BINARY, b"\x01\x02"),
-        ("protobuf", "AQI=", aiohttp.WSMsgType.BINARY, b"\x01\x02"),
+        ("protobuf", "CgFhEgEC", aiohttp.WSMsgType.BINARY, b"\n\x01a\x12\x01\x02"),
     ],
 )
 async def test_a_raw_client_gets_the_bytes_alone(

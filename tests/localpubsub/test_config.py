@@ -1,75 +1,22 @@
-"""Settings by file and in code."""
+"""Settings in code: what a configuration holds, and what it refuses."""
 
-from pathlib import Path
+import math
+from typing import Any
 
 import pytest
 
-from localpubsub.config import DEFAULT_ACCESS_KEY, ConfigError, EventHandler, HubSettings, ServiceConfig, load_config
+from localpubsub.config import (
+    DEFAULT_ACCESS_KEY,
+    ConfigError,
+    EventHandler,
+    EventListener,
+    GroupPresence,
+    HubSettings,
+    ServiceConfig,
+    UserEvents,
+)
 
 HANDLER = "http://localhost:8000/eventhandler"
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "localpubsub.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def test_a_file_serves_several_hubs(tmp_path: Path) -> None:
-    path = write(
-        tmp_path,
-        """
-        port = 9000
-        [hubs.Chat]
-        anonymous_connect = true
-        event_handlers = [
-          { url_template = "http://localhost:1/{hub}", system_events = ["connect"], user_event_pattern = "a, B" },
-          { url_template = "http://localhost:2/rest", user_event_pattern = "*" },
-        ]
-        [hubs.quiet]
-        """,
-    )
-
-    config = load_config(path)
-
-    first, second = config.hub("chat").event_handlers
-    assert config.port == 9000
-    assert config.hub("CHAT").anonymous_connect
-    assert config.hub("chat").handler("sys", "connect") is first
-    assert config.hub("chat").handler("sys", "connected") is None
-    assert config.hub("chat").handler("user", "b") is first
-    assert config.hub("chat").handler("user", "c") is second
-    assert config.hub("quiet") == HubSettings()
-    assert config.hub("never declared") == HubSettings()
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("port = 'x'", "port must be of type int"),
-        ("ports = 1", "ports is not a setting at the top"),
-        ("[hubs.a]\nanonymous = true", "anonymous is not a setting in hubs.a"),
-        ("[hubs.a]\nanonymous_connect = 1", "must be of type bool"),
-        ("[hubs.a]\nevent_handlers = [{}]", "needs url_template"),
-        ("[hubs.a]\nevent_handlers = [{ url_template = 'ftp://x' }]", "not an http or https URL"),
-        (
-            f"[hubs.a]\nevent_handlers = [{{ url_template = '{HANDLER}', system_events = ['closed'] }}]",
-            "system events are",
-        ),
-        ("[hubs.1a]", "not a legal hub name"),
-        ("host = '0.0.0.0'", "choose an access key of your own"),
-        ("access_keys = ['short']", "at least 32 bytes"),
-        ("port =", "is not TOML"),
-    ],
-)
-def test_what_it_does_not_understand_is_said(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
-        load_config(write(tmp_path, text))
-
-
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read"):
-        load_config(tmp_path / "nothing.toml")
 
 
 def test_the_default_key_stays_on_this_machine() -> None:
@@ -80,9 +27,30 @@ def test_the_default_key_stays_on_this_machine() -> None:
     assert own.host == "192.0.2.1"
 
 
-def test_a_placeholder_in_the_host_is_refused() -> None:
-    with pytest.raises(ConfigError, match="host"):
-        EventHandler("http://{hub}.example.net/x")
+@pytest.mark.parametrize(
+    "template",
+    [
+        "http://{hub}.example.net/x",
+        "http://h:port/x",
+        "http://[::1/x",
+        "http://h/a b",
+        "ftp://h/x",
+        "tunnel://host/x",
+        "tunnel:",
+        "http://h/{group}",
+        "http://h/{@Microsoft.KeyVault(SecretUri=https://v/s)}",
+        "http:///x",
+        "",
+    ],
+)
+def test_a_template_that_cannot_be_called_is_refused(template: str) -> None:
+    with pytest.raises(ConfigError, match="url_template"):
+        EventHandler(template)
+
+
+@pytest.mark.parametrize("template", ["tunnel:///hooks/{event}", "https://[::1]:8443/{HUB}?code={event}", HANDLER])
+def test_a_template_may_be(template: str) -> None:
+    assert EventHandler(template).url_template == template
 
 
 def test_every_hub_may_have_a_default() -> None:
@@ -92,3 +60,105 @@ def test_every_hub_may_have_a_default() -> None:
 
     assert config.hub("any") is settings
     assert not config.hub("own").anonymous_connect
+
+
+def test_hubs_that_differ_in_case_are_one_and_said() -> None:
+    with pytest.raises(ConfigError, match="letters' case"):
+        ServiceConfig(hubs={"Chat": HubSettings(), "chat": HubSettings()})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "taken"),
+    [("*", True), ("roll", True), ("ROLL", True), ("a, Roll ,b", True), ("a,*", True), ("rolls", False), ("", False)],
+)
+def test_user_events_are_matched_by_name(pattern: str, *, taken: bool) -> None:
+    assert UserEvents(pattern).take("roll") is taken
+
+
+def test_an_empty_name_in_a_pattern_takes_nothing() -> None:
+    assert not UserEvents("a,,b").take("")
+
+
+def test_the_first_handler_that_takes_an_event_gets_it() -> None:
+    first, second = EventHandler(f"{HANDLER}/1", ("Connect",), "a"), EventHandler(f"{HANDLER}/2", ("connect",), "*")
+    hub = HubSettings(event_handlers=(first, second))
+
+    assert hub.handler("sys", "connect") is first
+    assert hub.handler("user", "A") is first
+    assert hub.handler("user", "b") is second
+    assert hub.handler("sys", "connected") is None
+
+
+def test_group_presence_is_off_until_an_event_is_named() -> None:
+    hub = HubSettings(
+        event_handlers=(
+            EventHandler(f"{HANDLER}/0", ("connected",), "*"),
+            EventHandler(f"{HANDLER}/1", group_presence_events=GroupPresence(("joined",), ("room.*", "lobby"))),
+            EventHandler(f"{HANDLER}/2", group_presence_events=GroupPresence(("joined", "Left"))),
+        )
+    )
+    _, first, second = hub.event_handlers
+
+    assert hub.presence_handler("joined", "room.1") is first
+    assert hub.presence_handler("joined", "lobby") is first
+    assert hub.presence_handler("joined", "room.1.a") is second
+    assert hub.presence_handler("left", "room.1") is second
+    assert HubSettings(event_handlers=(first,)).presence_handler("left", "room.1") is None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: GroupPresence(("moved",)),
+        lambda: GroupPresence(("joined",), ("a\\",)),
+        lambda: EventListener("file:x", ("connect",)),
+        lambda: EventListener("eventhub:x"),
+        lambda: EventListener("file:"),
+        lambda: EventHandler(HANDLER, ("joined",)),
+        lambda: EventHandler(HANDLER, bearer_token="two words"),
+        lambda: HubSettings(keep_alive_seconds=0),
+        lambda: HubSettings(keep_alive_seconds=121),
+        lambda: HubSettings(keep_alive_seconds=math.nan),
+        lambda: ServiceConfig(delivery_seconds=math.nan),
+        lambda: ServiceConfig(ping_seconds=0),
+        lambda: ServiceConfig(retry_delays=(-1.0,)),
+        lambda: ServiceConfig(retry_delays=(math.inf,)),
+        lambda: ServiceConfig(retry_delays=(1.0,) * 11),
+        lambda: ServiceConfig(public_endpoints=("example.net",)),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make: Any) -> None:
+    with pytest.raises(ConfigError):
+        make()
+
+
+def test_a_token_is_in_no_text() -> None:
+    handler = EventHandler(HANDLER, bearer_token="s3cr3t")
+
+    assert "s3cr3t" not in repr(ServiceConfig(hubs={"a": HubSettings(event_handlers=(handler,))}))
+
+
+def test_listeners_hear_what_they_ask_for() -> None:
+    one, two = EventListener("log:", ("connected",)), EventListener("file:x", (), "roll")
+    hub = HubSettings(event_listeners=(one, two, EventListener("log:", ("connected",), "*")))
+
+    assert hub.listeners("sys", "connected") == (one, hub.event_listeners[2])
+    assert hub.listeners("user", "roll") == hub.event_listeners[1:]
+    assert hub.listeners("sys", "connect") == ()
+    assert hub.listeners("gp", "joined") == ()
+
+
+def test_a_hub_may_ping_more_often() -> None:
+    config = ServiceConfig(ping_seconds=25, hubs={"quick": HubSettings(keep_alive_seconds=2)})
+
+    assert (config.ping_interval("quick"), config.ping_interval("other")) == (2, 25)
+
+
+def test_what_cannot_change_while_it_runs_is_named() -> None:
+    running = ServiceConfig(port=1, hubs={"a": HubSettings()})
+    other = ServiceConfig(port=2, access_keys=("k" * 32,), hubs={"b": HubSettings(anonymous_connect=True)})
+
+    assert running.take_over(other) == ("port", "access_keys")
+
+    assert (running.port, running.access_keys) == (1, (DEFAULT_ACCESS_KEY,))
+    assert running.hub("b").anonymous_connect

@@ -109,7 +109,7 @@ async def test_the_names_of_this_machine_are_one_audience(session: aiohttp.Clien
         ("/client/hubs/open?webpubsub_mode=sendToGroup", 400),
         ("/client/hubs/open?webpubsub_mode=SendToGroup&group=g&noEcho=perhaps", 400),
         ("/nowhere", 404),
-        ("/clients/mqtt/hubs/open", 501),
+        ("/clients/mqtt/hubs/den", 401),
         ("/clients/socketio/hubs/open", 501),
     ],
 )

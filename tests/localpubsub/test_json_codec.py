@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localpubsub.protocol import json_codec
+from localpubsub.protocol import json_codec, json_frames
 from localpubsub.protocol.errors import Disconnect
 from localpubsub.protocol.messages import (
     DataType,
@@ -120,7 +120,7 @@ def test_json_data_goes_on_as_it_was_written(value: object, blank: str | None) -
 def test_text_and_bytes_survive_a_round_trip(text: str, kind: DataType) -> None:
     data = text.encode("utf-8", "surrogatepass") if kind is DataType.BINARY else text.encode("utf-8", "replace")
 
-    frame = json.loads(json_codec.encode_message(Message(Payload(kind, data))).data)
+    frame = json.loads(json_frames.encode_message(Message(Payload(kind, data))).data)
     again = json_codec.decode(json.dumps({"type": "event", "event": "e"} | {k: frame[k] for k in ("dataType", "data")}))
 
     assert isinstance(again, SendEvent)
@@ -130,7 +130,7 @@ def test_text_and_bytes_survive_a_round_trip(text: str, kind: DataType) -> None:
 def test_a_group_message_names_its_group_and_sender() -> None:
     message = Message(Payload(DataType.JSON, b'{"n":1.0}'), "reef.1", "ivy", {"trace": "t9"})
 
-    frame = json_codec.encode_message(message)
+    frame = json_frames.encode_message(message)
 
     assert frame.is_text
     assert b'"data":{"n":1.0}}' in frame.data
@@ -141,11 +141,11 @@ def test_a_group_message_names_its_group_and_sender() -> None:
 
 
 def test_acks_and_system_messages_are_what_clients_know() -> None:
-    assert json.loads(json_codec.encode_ack(1).data) == {"type": "ack", "ackId": 1, "success": True}
-    assert json.loads(json_codec.encode_ack(2, ("Forbidden", "no")).data) == {
+    assert json.loads(json_frames.encode_ack(1).data) == {"type": "ack", "ackId": 1, "success": True}
+    assert json.loads(json_frames.encode_ack(2, ("Forbidden", "no")).data) == {
         "type": "ack", "ackId": 2, "success": False, "error": {"name": "Forbidden", "message": "no"},
     }  # fmt: skip
-    assert json.loads(json_codec.encode_connected("q7Zt-19", None).data)["userId"] == ""
-    assert json.loads(json_codec.encode_disconnected("bye").data) == {
+    assert json.loads(json_frames.encode_connected("q7Zt-19", None).data)["userId"] == ""
+    assert json.loads(json_frames.encode_disconnected("bye").data) == {
         "type": "system", "event": "disconnected", "message": "bye",
     }  # fmt: skip

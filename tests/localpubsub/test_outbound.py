@@ -2,6 +2,7 @@
 
 from localpubsub.engine.outbound import Close, Outbound
 from localpubsub.protocol.messages import Frame
+from localpubsub.protocol.sequences import Sequences
 
 FRAME = Frame(b"x", is_text=True)
 
@@ -78,13 +79,86 @@ def test_the_first_close_counts_and_nothing_is_added_behind_it() -> None:
     assert [queue.take(), queue.take()] == [FRAME, None]
 
 
-def test_the_writer_is_woken_for_every_reason() -> None:
+def test_the_writer_is_woken_when_there_is_something_to_do_and_not_again_before_it_took_it() -> None:
     woken: list[str] = []
     queue = Outbound(lambda: woken.append("woken"))
 
     queue.put(FRAME)
     queue.put_control(FRAME)
+    assert len(woken) == 1
+    while queue.take():
+        pass
     queue.put_control(None)
+    queue.put_control(FRAME)
+    assert len(woken) == 2
     queue.close(Close(1000))
-
     assert len(woken) == 3
+
+
+def number(frame: Frame, sequence_id: int) -> Frame:
+    return Frame(b"%d:" % sequence_id + frame.data, frame.is_text)
+
+
+def test_numbered_messages_keep_their_place_among_the_rest() -> None:
+    queue = outbound()
+    queue.put_control(FRAME)
+    queue.draw_on(Sequences(number))
+    queue.put(Frame(b"a", is_text=True))
+    queue.put_control(FRAME)
+    queue.put(Frame(b"b", is_text=True))
+
+    assert [frame.data for frame in iter(queue.take, None)] == [b"x", b"1:a", b"x", b"2:b"]
+
+
+def test_a_new_queue_begins_with_what_was_not_confirmed() -> None:
+    sequences = Sequences(number)
+    first, second = outbound(), outbound()
+    first.draw_on(sequences)
+    for text in (b"a", b"b"):
+        first.put(Frame(text, is_text=True))
+    assert first.take() == Frame(b"1:a", is_text=True)
+    sequences.acknowledge(1)
+
+    second.put_control(FRAME)
+    second.draw_on(sequences)
+    second.put(Frame(b"c", is_text=True))
+
+    assert [frame.data for frame in iter(second.take, None)] == [b"x", b"2:b", b"3:c"]
+
+
+def test_what_expires_before_a_client_is_back_gets_no_number() -> None:
+    clock = [0.0]
+    sequences = Sequences(number)
+    away, back = outbound(clock), outbound(clock)
+    away.draw_on(sequences)
+    away.put(Frame(b"brief", is_text=True), ttl_seconds=5)
+    away.put(Frame(b"long", is_text=True), ttl_seconds=20)
+
+    clock[0] = 10.0
+    back.draw_on(sequences)
+
+    assert [frame.data for frame in iter(back.take, None)] == [b"1:long"]
+
+
+def test_too_many_unconfirmed_messages_close_it() -> None:
+    queue = outbound()
+    queue.draw_on(Sequences(number))
+    for _ in range(1000):
+        queue.put(FRAME)
+        queue.take()
+    assert queue.closing is None
+
+    queue.put(FRAME)
+
+    assert queue.closing == Close(1008, "The reliable message buffer is full.")
+
+
+def test_an_abandoned_queue_writes_nothing_more() -> None:
+    queue = outbound()
+    queue.put(FRAME)
+
+    queue.abandon()
+    queue.put_control(FRAME)
+
+    assert queue.abandoned
+    assert queue.take() is None

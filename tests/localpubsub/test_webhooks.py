@@ -3,6 +3,8 @@
 import asyncio
 import hmac
 import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -16,6 +18,7 @@ from tests.localpubsub.conftest import (
     SECONDARY,
     Received,
     RecordingUpstream,
+    client_url,
     config,
     json_client,
 )
@@ -191,6 +194,18 @@ async def test_events_go_only_where_validation_allows_it(
     assert posted == (["ask"] if works else [])
 
 
+@asynccontextmanager
+async def served(handle: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """The URL of a server that answers everything with `handle`."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/x"
+    await runner.cleanup()
+
+
 async def test_an_upstream_that_comes_up_later_is_found(
     session: aiohttp.ClientSession, upstream: RecordingUpstream, unused_tcp_port: int
 ) -> None:
@@ -216,3 +231,135 @@ async def test_an_upstream_that_comes_up_later_is_found(
 
 def test_templates_are_filled_in_and_escaped() -> None:
     assert resolve("http://h/api/{HUB}/{Event}?code=x", "den", "a b/c") == "http://h/api/den/a%20b%2Fc?code=x"
+
+
+async def test_each_event_goes_to_the_first_handler_that_takes_it(
+    session: aiohttp.ClientSession, upstream: RecordingUpstream
+) -> None:
+    handlers = (
+        EventHandler(f"{upstream.url}/first", ("connect",), "a"),
+        EventHandler(f"{upstream.url}/second/{{hub}}/{{event}}", ("connect", "connected"), "*"),
+    )
+    upstream.answer = lambda one: web.Response(status=500 if one.event == "a" else 204)
+    async with (
+        LocalPubSub(config(hubs={"Den": HubSettings(event_handlers=handlers)})) as service,
+        json_client(session, service, "den") as client,
+    ):
+        for number, name in enumerate("ab"):
+            await client.ask(type="event", event=name, data=1, ackId=number)
+        await upstream.wait_for("connected")
+
+    assert {one.event: one.path for one in upstream.events} == {
+        "connect": "/first",
+        "connected": "/second/den/connected",
+        "a": "/first",
+        "b": "/second/den/b",
+    }
+
+
+async def test_a_handler_gets_the_token_it_requires_and_the_validation_does_not(
+    session: aiohttp.ClientSession, upstream: RecordingUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "localpubsub")
+    upstream.answer = lambda _: web.Response(status=400)
+    handler = EventHandler(f"{upstream.url}/x", (), "*", bearer_token="s3cr3t")
+    async with (
+        LocalPubSub(config(hubs={"den": HubSettings(event_handlers=(handler,))})) as service,
+        json_client(session, service, "den") as client,
+    ):
+        await client.ask(type="event", event="roll", data=1, ackId=1)
+
+    validation, event = upstream.requests
+    assert "Authorization" not in validation.headers
+    assert event.headers["Authorization"] == "Bearer s3cr3t"
+    assert "answered 400" in caplog.text
+    assert "s3cr3t" not in caplog.text
+
+
+async def test_connect_is_given_up_sooner(session: aiohttp.ClientSession, upstream: RecordingUpstream) -> None:
+    async def never(received: Received) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    upstream.answer = never
+    async with LocalPubSub(config(upstream, connect_seconds=0.1)) as service:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await asyncio.wait_for(session.ws_connect(client_url(service, "den")), 10)
+
+    assert refused.value.status == 500
+
+
+async def test_a_user_event_comes_after_connected(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    answers = iter([503, 503])
+    upstream.answer = lambda one: web.Response(status=next(answers, 204) if one.event == "connected" else 204)
+    async with json_client(session, service, "den") as client:
+        await client.ask(type="event", event="roll", data=1, ackId=1)
+
+    assert [one.event for one in upstream.events[:5]] == ["connect", "connected", "connected", "connected", "roll"]
+
+
+async def test_a_validation_that_takes_too_long_is_not_tried_again(
+    session: aiohttp.ClientSession, upstream: RecordingUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with (
+        served(handle) as url,
+        LocalPubSub(
+            config(hubs={"den": HubSettings(event_handlers=(EventHandler(url, (), "*"),))}, validation_seconds=0.1)
+        ) as service,
+        json_client(session, service, "den") as client,
+    ):
+        ack = await client.ask(type="event", event="roll", data=1, ackId=1)
+
+    assert not ack["success"]
+    assert asked == ["OPTIONS"]
+    assert "no answer in time" in caplog.text
+
+
+async def test_a_validation_that_fails_is_tried_again(session: aiohttp.ClientSession) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.method)
+        status = 503 if len(asked) < 3 else 200
+        return web.Response(status=status, headers={"WebHook-Allowed-Origin": "*"})
+
+    async with (
+        served(handle) as url,
+        LocalPubSub(config(hubs={"den": HubSettings(event_handlers=(EventHandler(url, (), "*"),))})) as service,
+        json_client(session, service, "den") as client,
+    ):
+        ack = await client.ask(type="event", event="roll", data=1, ackId=1)
+
+    assert ack["success"]
+    assert asked == ["OPTIONS", "OPTIONS", "OPTIONS", "POST"]
+
+
+async def test_no_tunnel_is_like_an_upstream_that_cannot_be_reached(session: aiohttp.ClientSession) -> None:
+    handler = EventHandler("tunnel:///hooks/{event}", ("connect",))
+    async with LocalPubSub(config(hubs={"den": HubSettings(event_handlers=(handler,))})) as service:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(client_url(service, "den"))
+
+    assert refused.value.status == 500
+
+
+async def test_handlers_change_while_the_service_runs(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    async with json_client(session, service, "den") as client:
+        await client.ask(type="event", event="roll", data=1, ackId=1)
+        other = EventHandler(f"{upstream.url}/elsewhere", (), "*")
+        service.apply(config(hubs={"den": HubSettings(event_handlers=(other,))}))
+        await client.ask(type="event", event="roll", data=1, ackId=2)
+
+    assert [one.path for one in upstream.events if one.event == "roll"] == ["/eventhandler/roll", "/elsewhere"]
+    assert not [one for one in upstream.events if one.event == "disconnected"]

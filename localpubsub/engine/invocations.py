@@ -1,0 +1,78 @@
+"""Events that are asked and answered by id (spec/service.md 3.7, a preview).
+
+They run beside the other frames of their connection, so that a client can cancel one; among themselves they run one
+at a time, in the order they came.
+"""
+
+import asyncio
+import logging
+
+from localpubsub.config import ServiceConfig
+from localpubsub.engine.events import Events
+from localpubsub.engine.hub import Connection
+from localpubsub.engine.telling import tell
+from localpubsub.protocol.errors import CommandError
+from localpubsub.protocol.messages import Invoke, SendEvent
+from localpubsub.protocol.notices import Failure, InvokeResponse
+
+log = logging.getLogger(__name__)
+
+Running = dict[str, asyncio.Task[None]]
+
+
+class Invocations:
+    def __init__(self, config: ServiceConfig, events: Events) -> None:
+        self._config = config
+        self._events = events
+        self._running: dict[Connection, Running] = {}
+
+    def start(self, connection: Connection, command: Invoke) -> None:
+        running = self._running.setdefault(connection, {})
+        if command.invocation_id in running:
+            failure = Failure("BadRequest", f"The invocation '{command.invocation_id}' is still running.")
+            tell(connection, InvokeResponse(command.invocation_id, failure=failure))
+            return
+        before = next(reversed(running.values()), None)
+        task = asyncio.create_task(self._run(connection, command, before))
+        running[command.invocation_id] = task
+        task.add_done_callback(lambda _: self._forget(connection, command.invocation_id, task))
+
+    async def _run(self, connection: Connection, command: Invoke, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        tell(connection, await self._answer(connection, command))
+
+    async def _answer(self, connection: Connection, command: Invoke) -> InvokeResponse:
+        if self._config.hub(connection.hub).handler("user", command.event) is None:
+            failure = Failure("NotFound", f"No handler takes the event '{command.event}'.")
+            return InvokeResponse(command.invocation_id, failure=failure)
+        event = SendEvent(command.event, command.payload, metadata=command.metadata)
+        try:
+            answer = await self._events.raise_event(connection, event)
+        except CommandError as error:
+            return InvokeResponse(command.invocation_id, failure=Failure(error.name, error.message))
+        except Exception:
+            log.exception("an invocation in hub %r could not be handled", connection.hub)
+            failure = Failure("InternalServerError", "Internal server error")
+            return InvokeResponse(command.invocation_id, failure=failure)
+        if answer is None:
+            return InvokeResponse(command.invocation_id)
+        return InvokeResponse(command.invocation_id, answer.payload, metadata=answer.metadata)
+
+    def cancel(self, connection: Connection, invocation_id: str) -> None:
+        """Nothing is answered any more."""
+        task = self._running.get(connection, {}).get(invocation_id)
+        if task is not None:
+            task.cancel()
+
+    def cancel_all(self, connection: Connection) -> None:
+        """The socket is gone; its client has given them up."""
+        for task in tuple(self._running.get(connection, {}).values()):
+            task.cancel()
+
+    def _forget(self, connection: Connection, invocation_id: str, task: asyncio.Task[None]) -> None:
+        running = self._running.get(connection, {})
+        if running.get(invocation_id) is task:
+            del running[invocation_id]
+        if not running:
+            self._running.pop(connection, None)

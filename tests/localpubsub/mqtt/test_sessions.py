@@ -1,0 +1,437 @@
+"""Sessions that outlive their client, and wills (spec/service.md 7.5)."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from localpubsub.engine.hub import Hub
+from localpubsub.engine.outbound import Close
+from localpubsub.protocol.messages import DataType, Message, Payload
+from localpubsub.protocol.mqtt import packets as p
+from localpubsub.protocol.mqtt.packets import V3, V5
+from localpubsub.protocol.mqtt.properties import Properties
+from localpubsub.protocol.mqtt.reasons import ConnectReturn, Reason
+from tests.localpubsub.mqtt.stage import HANDLER, Client, Stage, refuse
+
+LASTING: dict[str, Any] = {"properties": Properties(session_expiry=20)}
+WILL = p.Will("wills", b"gone", 1)
+COMING_BACK = p.Connect("buoy7", V5, False, 60, properties=Properties(session_expiry=20))
+
+
+def send(stage: Stage, group: str, data: str) -> None:
+    message = Message(Payload(DataType.BINARY, data.encode()), group)
+    Hub.deliver(stage.hub.group(group), message)
+
+
+def payloads(packets: list[p.Packet]) -> list[bytes]:
+    return [packet.payload for packet in packets if isinstance(packet, p.Publish)]
+
+
+async def come_back(stage: Stage, connect: p.Connect = COMING_BACK, **who: Any) -> tuple[Client, bool, list[p.Packet]]:
+    """The client, whether its session was still there, and what it missed."""
+    client = stage.client(**who)
+    connack, *missed = await client.send(connect)
+    assert isinstance(connack, p.ConnAck)
+    assert connack.code == 0
+    return client, connack.session_present, missed
+
+
+def farewell(stage: Stage, number: int = -1) -> dict[str, Any]:
+    events = [event for event in stage.upstream.events if event.name == "disconnected"]
+    body: dict[str, Any] = json.loads(events[number].body)
+    return body
+
+
+async def test_a_session_keeps_groups_messages_and_what_was_half_done() -> None:
+    stage = Stage()
+    client = await stage.connected(**LASTING)
+    await client.send(p.Subscribe(1, (p.Subscription("g", 2),)), p.Publish("x", b"", 2, 9))
+    send(stage, "g", "unacknowledged")
+    client.drop()
+    for qos in (0, 1):
+        sender = await stage.connected("other")
+        await sender.send(p.Publish("g", b"while away", qos, qos))
+
+    client, present, missed = await come_back(stage)
+
+    assert present
+    assert payloads(missed) == [b"unacknowledged", b"while away"]
+    assert [one.dup for one in missed if isinstance(one, p.Publish)] == [True, False]
+    assert await client.send(p.Publish("x", b"", 2, 9, dup=True)) == [p.PubRec(9)]
+    assert await client.send(p.PubRel(9)) == [p.PubComp(9)]
+
+
+async def test_who_came_back_in_time_stays() -> None:
+    stage = Stage()
+    client = await stage.connected(**LASTING)
+    client.drop()
+    stage.time.advance(19)
+
+    client, _, _ = await come_back(stage)
+    stage.time.advance(60)
+
+    assert stage.session() is not None
+    assert await client.send(p.PingReq()) == [p.PingResp()]
+
+
+async def test_a_session_of_3_1_1_lasts_half_a_minute() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(version=V3, clean_start=False)
+    await client.send(p.Subscribe(1, (p.Subscription("g", 1),)), p.Disconnect())
+    send(stage, "g", "hi")
+    stage.time.advance(29)
+    again = p.Connect("buoy7", V3, False, 60)
+
+    client, present, missed = await come_back(stage, again)
+    client.drop()
+    stage.time.advance(30)
+    _, still, _ = await come_back(stage, again)
+
+    await stage.settle()
+    assert (present, missed) == (True, [p.Publish("g", b"hi", 1, 1)])
+    assert not still
+    assert stage.upstream.names.count("connected") == 2
+    assert stage.upstream.names.count("disconnected") == 1
+
+
+async def test_a_clean_session_ends_with_its_transport() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(version=V3)
+    client.drop()
+
+    assert stage.session() is None
+    await stage.settle()
+    assert stage.upstream.names == ["connect", "connected", "disconnected"]
+
+
+async def test_user_roles_and_groups_are_those_of_the_first_connect() -> None:
+    stage = Stage()
+    client = await stage.connected(user="ivy", roles=(), groups=("g",), **LASTING)
+    client.drop()
+
+    client, present, _ = await come_back(stage, user="mia", groups=("other",))
+
+    session = stage.session()
+    assert present
+    assert session is not None
+    assert (session.user_id, set(session.groups)) == ("ivy", {"g"})
+    assert await client.send(p.Publish("g", b"", 1, 1)) == [p.PubAck(1, Reason.NOT_AUTHORIZED)]
+    assert not stage.hub.user("mia")
+
+
+async def test_a_session_may_be_resumed_with_another_version() -> None:
+    stage = Stage()
+    client = await stage.connected(groups=("g",), **LASTING)
+    client.drop()
+    send(stage, "g", "hi")
+
+    _, present, missed = await come_back(stage, p.Connect("buoy7", V3, False, 60))
+
+    assert present
+    assert missed == [p.Publish("g", b"hi", 1, 1)]
+
+
+async def test_a_clean_start_forgets() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(groups=("g",), **LASTING)
+    client.drop()
+    send(stage, "g", "hi")
+
+    _, present, missed = await come_back(stage, replace(COMING_BACK, clean_start=True))
+
+    await stage.settle()
+    session = stage.session()
+    assert (present, missed) == (False, [])
+    assert session is not None
+    assert not session.groups
+    sessions = {event.mqtt.session_id for event in stage.upstream.events if event.mqtt and event.name == "connected"}
+    assert len(sessions) == 2
+    assert stage.upstream.names.count("disconnected") == 1
+
+
+async def test_a_second_client_with_the_id_takes_over() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    first = await stage.connected(groups=("g",), **LASTING)
+    send(stage, "g", "hi")
+    first.received()
+
+    second, present, missed = await come_back(stage)
+    first.engine.silent()
+    first.drop()
+
+    assert first.received() == [p.Disconnect(Reason.SESSION_TAKEN_OVER)]
+    assert first.closed == Close(1000)
+    assert present
+    assert payloads(missed) == [b"hi"]
+    assert second.received() == []
+    send(stage, "g", "live")
+    assert payloads(second.received()) == [b"live"]
+    await stage.settle()
+    assert "disconnected" not in stage.upstream.names
+
+
+async def test_a_clean_start_takes_the_id_and_ends_the_session() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    first = await stage.connected()
+    second = await stage.connected()
+    first.drop()
+
+    assert first.received() == [p.Disconnect(Reason.SESSION_TAKEN_OVER)]
+    assert await second.send(p.PingReq()) == [p.PingResp()]
+    await stage.settle()
+    assert stage.upstream.names.count("disconnected") == 1
+    packet = {"code": 0x8E, "userProperties": None}
+    assert farewell(stage) == {"reason": None, "mqtt": {"initiatedByClient": False, "disconnectPacket": packet}}
+
+
+async def test_3_1_1_is_taken_over_without_a_word() -> None:
+    stage = Stage()
+    first = await stage.connected(version=V3)
+    await stage.connected()
+
+    assert first.received() == []
+    assert first.closed == Close(1000)
+
+
+async def test_the_id_of_a_client_that_does_not_speak_mqtt_is_taken() -> None:
+    stage = Stage()
+    connection = await stage.service.connect("den", stage.knock("abc123"), Client(stage, stage.knock(), "den").outbound)
+    stage.service.open(connection)
+    for version, code in ((V5, Reason.CLIENT_IDENTIFIER_NOT_VALID), (V3, ConnectReturn.IDENTIFIER_REJECTED)):
+        client = stage.client()
+        (answer,) = await client.send(p.Connect("abc123", version, keep_alive=60))
+        assert isinstance(answer, p.ConnAck)
+        assert answer.code == code
+        assert client.closed == Close(1000)
+    assert stage.hub.connections["abc123"] is connection
+
+
+async def test_a_disconnect_may_shorten_the_session_or_end_it() -> None:
+    stage = Stage()
+    for expiry, is_there in ((0, False), (10, True)):
+        client = await stage.connected(**LASTING)
+        await client.send(p.Disconnect(properties=Properties(session_expiry=expiry)))
+        assert (stage.session() is not None) is is_there
+    stage.time.advance(9)
+    assert stage.session() is not None
+    stage.time.advance(1)
+    assert stage.session() is None
+
+
+async def test_an_expired_session_is_over_and_says_so() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(groups=("g",), **LASTING)
+    client.drop()
+    stage.time.advance(20)
+    await stage.settle()
+
+    assert not stage.hub.group("g")
+    assert farewell(stage) == {
+        "reason": "The session expired.", "mqtt": {"initiatedByClient": False, "disconnectPacket": None}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "packet", "expected"),
+    [
+        (V3, p.Disconnect(), {"code": 0, "userProperties": None}),
+        (V5, p.Disconnect(), {"code": 0, "userProperties": None}),
+        (
+            V5,
+            p.Disconnect(Reason.DISCONNECT_WITH_WILL, Properties(user_properties=(("a", "b"), ("a", "c")))),
+            {"code": 4, "userProperties": [{"name": "a", "value": "b"}, {"name": "a", "value": "c"}]},
+        ),
+    ],
+)
+async def test_the_upstream_hears_how_the_client_left(
+    version: int, packet: p.Disconnect, expected: dict[str, Any]
+) -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(version=version)
+    assert await client.send(packet) == []
+    await stage.settle()
+
+    assert client.closed == Close(1000)
+    assert farewell(stage) == {"reason": None, "mqtt": {"initiatedByClient": True, "disconnectPacket": expected}}
+
+
+async def test_the_upstream_hears_why_the_client_was_hung_up_on() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    five, three = await stage.connected("five"), await stage.connected("three", version=V3)
+    for client in (five, three):
+        await client.send(p.PingResp())
+        client.drop()
+        await stage.settle()
+
+    text, packet = "a client does not send PingResp", {"code": 0x82, "userProperties": None}
+    assert farewell(stage, 0) == {"reason": text, "mqtt": {"initiatedByClient": False, "disconnectPacket": packet}}
+    assert farewell(stage, 1) == {"reason": text, "mqtt": {"initiatedByClient": False, "disconnectPacket": None}}
+
+
+async def test_a_client_closed_by_rest_is_told_and_gone() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(**LASTING)
+    session = stage.session()
+    assert session is not None
+    stage.hub.close(session, "go away", Close(1000))
+    assert client.received() == [p.Disconnect(Reason.ADMINISTRATIVE_ACTION, Properties(reason_string="go away"))]
+    client.drop()
+    await stage.settle()
+
+    packet = {"code": 0x98, "userProperties": None}
+    assert farewell(stage) == {"reason": "go away", "mqtt": {"initiatedByClient": False, "disconnectPacket": packet}}
+    assert not (await come_back(stage))[1]
+
+
+async def test_a_session_closed_while_its_client_is_away_ends_at_once() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(will=WILL, **LASTING)
+    client.drop()
+    session = stage.session()
+    assert session is not None
+    stage.hub.close(session, "go away", Close(1000))
+    await stage.settle()
+
+    assert stage.time.pending == 0
+    assert farewell(stage)["reason"] == "go away"
+    assert stage.upstream.names.count("disconnected") == 1
+
+
+async def test_too_much_for_a_client_that_is_away_ends_its_session() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(groups=("g",), **LASTING)
+    client.drop()
+    for number in range(1001):
+        send(stage, "g", str(number))
+    await stage.settle()
+
+    assert stage.session() is None
+    assert farewell(stage)["reason"] == "The message buffer of the session is full."
+
+
+async def test_too_much_for_a_client_that_does_not_acknowledge_ends_it_too() -> None:
+    stage = Stage()
+    client = await stage.connected(groups=("g",), properties=Properties(receive_maximum=1, session_expiry=20))
+    for number in range(1001):
+        send(stage, "g", str(number))
+
+    assert client.received()[-1] == p.Disconnect(Reason.QUOTA_EXCEEDED)
+    assert client.closed is not None
+    assert client.closed.code == 1008
+    assert stage.session() is None
+
+
+async def test_a_stop_says_goodbye_to_all_and_ends_all() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    away, here = await stage.connected("away", **LASTING), await stage.connected("here", **LASTING)
+    away.drop()
+    stage.mqtt.sessions.close_all("service reload")
+    assert here.received() == [p.Disconnect(Reason.SERVER_SHUTTING_DOWN)]
+    assert here.closed == Close(1001, "service reload")
+    here.drop()
+    await stage.settle()
+
+    assert not stage.hub.connections
+    assert stage.upstream.names.count("disconnected") == 2
+    assert farewell(stage)["reason"] == "service reload"
+
+
+async def test_the_will_is_for_those_who_go_without_a_word() -> None:
+    stage = Stage()
+    watcher = await stage.connected("watcher", groups=("wills",))
+    for goodbye, is_sent in (
+        (None, True),
+        (p.Disconnect(), False),
+        (p.Disconnect(Reason.DISCONNECT_WITH_WILL), True),
+        (p.Disconnect(Reason.UNSPECIFIED_ERROR), True),
+        (p.PingResp(), True),
+    ):
+        client = await stage.connected(will=WILL)
+        if goodbye is not None:
+            await client.send(goodbye)
+        client.drop()
+        assert payloads(watcher.received()) == ([b"gone"] if is_sent else [])
+
+
+async def test_a_will_says_of_itself_what_its_client_said() -> None:
+    stage = Stage()
+    watcher = await stage.connected("watcher", groups=("wills",))
+    own = Properties(payload_format=1, content_type="text/x", user_properties=(("a", "b"),), message_expiry=9)
+    client = await stage.connected(will=replace(WILL, properties=replace(own, will_delay=0)))
+    client.drop()
+
+    assert watcher.received() == [p.Publish("wills", b"gone", 1, 1, properties=own)]
+
+
+async def test_a_will_needs_the_permission_too() -> None:
+    stage = Stage()
+    watcher = await stage.connected("watcher", groups=("wills",))
+    client = await stage.connected(will=WILL, roles=())
+    client.drop()
+
+    assert watcher.received() == []
+
+
+def delayed(seconds: int, expiry: int) -> dict[str, Any]:
+    own = Properties(will_delay=seconds)
+    return {"will": replace(WILL, properties=own), "properties": Properties(session_expiry=expiry)}
+
+
+@pytest.mark.parametrize(("delay", "expiry", "sent_after"), [(5, 20, 5), (25, 20, 20), (5, 0, 0), (0, 20, 0)])
+async def test_a_will_waits_but_not_longer_than_the_session(delay: int, expiry: int, sent_after: int) -> None:
+    stage = Stage()
+    watcher = await stage.connected("watcher", groups=("wills",))
+    client = await stage.connected(**delayed(delay, expiry))
+    client.drop()
+    if sent_after:
+        stage.time.advance(sent_after - 1)
+        assert watcher.received() == []
+        stage.time.advance(1)
+
+    assert payloads(watcher.received()) == [b"gone"]
+    stage.time.advance(60)
+    assert watcher.received() == []
+
+
+@pytest.mark.parametrize(("delay", "clean_start", "sent"), [(5, False, 0), (5, True, 1), (0, False, 1), (0, True, 1)])
+@pytest.mark.parametrize("is_away", [True, False])
+async def test_who_comes_back_in_time_has_no_will(delay: int, clean_start: bool, sent: int, is_away: bool) -> None:
+    stage = Stage()
+    watcher = await stage.connected("watcher", groups=("wills",))
+    client = await stage.connected(**delayed(delay, 20))
+    if is_away:
+        client.drop()
+        stage.time.advance(4)
+
+    await come_back(stage, replace(COMING_BACK, clean_start=clean_start))
+    stage.time.advance(60)
+
+    assert len(watcher.received()) == sent
+
+
+async def test_a_will_may_be_an_event_and_comes_before_the_end() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    client = await stage.connected(will=p.Will("$webpubsub/server/events/gone", b"bye", 1))
+    client.drop()
+    await stage.settle()
+
+    assert stage.upstream.names == ["connect", "connected", "gone", "disconnected"]
+
+
+async def test_a_refused_connect_leaves_the_session_alone() -> None:
+    stage = Stage(handlers=(HANDLER,))
+    first = await stage.connected(**LASTING)
+    await stage.settle()
+    stage.upstream.answer = refuse(401)
+    second = stage.client()
+
+    (answer,) = await second.send(COMING_BACK)
+
+    assert isinstance(answer, p.ConnAck)
+    assert answer.code == Reason.NOT_AUTHORIZED
+    second.drop()
+    assert await first.send(p.PingReq()) == [p.PingResp()]
+    await stage.settle()
+    assert stage.upstream.names == ["connect", "connected", "connect"]
