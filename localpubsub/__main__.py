@@ -14,6 +14,7 @@ from localpubsub.config import DEFAULT_PORT, EVERY_HUB, ConfigError, EventHandle
 from localpubsub.config_file import FILE_NAME, load_config
 from localpubsub.edge.tls import CERTIFICATE
 from localpubsub.flags import Flags
+from localpubsub.loops import fastest_loop
 from localpubsub.reload import ConfigWatch
 from localpubsub.server import LocalPubSub
 
@@ -45,6 +46,12 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter a flag
     accept_entra_tokens: Annotated[  # noqa: FBT002
         bool, typer.Option("--accept-entra-tokens", help="UNSAFE: REST callers with an Entra token are not checked.")
     ] = False,
+    console_password: Annotated[
+        str,
+        typer.Option(
+            envvar="LOCALPUBSUB_CONSOLE_PASSWORD", help="Opens /console from anywhere; else it is for this machine."
+        ),
+    ] = "",
     config: Annotated[
         Path | None, typer.Option(help=f"Settings; {FILE_NAME} where there is one. Changes apply at once.")
     ] = None,
@@ -86,12 +93,13 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter a flag
     flags = Flags(
         port, host, tuple(access_key or ()), hub, event_handler, system_events, user_event_pattern, group_presence,
         handler_token_env, event_listener, anonymous, tuple(chaos or ()), chaos_seed,
-        tls, accept_entra_tokens,
+        tls, accept_entra_tokens, console_password,
     )  # fmt: skip
     path = config or (Path(FILE_NAME) if Path(FILE_NAME).is_file() else None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
-    asyncio.run(_serve(flags, path))
+    with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+        runner.run(_serve(flags, path))
 
 
 def _settings(flags: Flags, path: Path | None) -> ServiceConfig:
@@ -126,6 +134,7 @@ async def _serve(flags: Flags, path: Path | None) -> None:
 
 def _announce(service: LocalPubSub, path: Path | None) -> None:
     lines = [f"Local service     {service.endpoint}", f"Connection string {service.connection_string}"]
+    lines.append(f"Console           {service.endpoint}/console")
     if service.config.tls_folder is not None:
         lines.append(f"Certificate       {service.config.tls_folder / CERTIFICATE} (clients must be told to trust it)")
     if path is not None:
