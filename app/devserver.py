@@ -14,7 +14,7 @@ from app.server import DidNotStart, bind, serving
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
 from localpubsub.__main__ import main as local_main
-from localpubsub.config import EventHandler, HubSettings, ServiceConfig
+from localpubsub.config import EventHandler, GroupPresence, HubSettings, ServiceConfig
 from localpubsub.server import LocalPubSub
 
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")
@@ -38,11 +38,14 @@ async def run_dev(
     On the way out the service goes first, so that the hubs still hear of every client that leaves. Raises `OSError`
     where a port is taken.
     """
+    hub_names = _hub_names(settings)
     listener = bind(host, port)
     upstream_url = f"http://localhost:{listener.getsockname()[1]}"
-    hub_names = _hub_names(settings)
     handler = EventHandler(
-        url_template=f"{upstream_url}/eventhandler", system_events=SYSTEM_EVENTS, user_event_pattern="*"
+        url_template=f"{upstream_url}/eventhandler",
+        system_events=SYSTEM_EVENTS,
+        user_event_pattern="*",
+        group_presence_events=GroupPresence(("joined", "left")),
     )
     hubs = {name.lower(): HubSettings(anonymous_connect=True, event_handlers=(handler,)) for name in hub_names}
     service = LocalPubSub(ServiceConfig(port=service_port, hubs=hubs))
