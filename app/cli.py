@@ -59,6 +59,7 @@ async def _dev(host: str, port: int, service_port: int) -> None:
             out.print(f"Lazy sign-in      {servers.upstream_url}/direct.html")
             out.print(f"API documents     {servers.upstream_url}/docs")
             out.print(f"Local service     {servers.service.endpoint}")
+            out.print(f"Its console       {servers.service.endpoint}/console")
             out.print(f"Connection string {servers.service.connection_string}")
             out.print(f"Hubs              {', '.join(servers.hubs)}")
             out.print("[dim]Ctrl-C stops both.[/]")

@@ -12,6 +12,7 @@ import typer
 
 from localpubsub.config import DEFAULT_PORT, EVERY_HUB, ConfigError, EventHandler, ServiceConfig
 from localpubsub.config_file import FILE_NAME, load_config
+from localpubsub.edge.state_file import StateError
 from localpubsub.edge.tls import CERTIFICATE
 from localpubsub.flags import Flags
 from localpubsub.loops import fastest_loop
@@ -52,6 +53,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter a flag
             envvar="LOCALPUBSUB_CONSOLE_PASSWORD", help="Opens /console from anywhere; else it is for this machine."
         ),
     ] = "",
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Reliable connections are kept there, and survive a restart.")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help=f"Settings; {FILE_NAME} where there is one. Changes apply at once.")
     ] = None,
@@ -93,7 +97,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter a flag
     flags = Flags(
         port, host, tuple(access_key or ()), hub, event_handler, system_events, user_event_pattern, group_presence,
         handler_token_env, event_listener, anonymous, tuple(chaos or ()), chaos_seed,
-        tls, accept_entra_tokens, console_password,
+        tls, accept_entra_tokens, console_password, state,
     )  # fmt: skip
     path = config or (Path(FILE_NAME) if Path(FILE_NAME).is_file() else None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
@@ -115,6 +119,8 @@ async def _serve(flags: Flags, path: Path | None) -> None:
     service = LocalPubSub(settings)
     try:
         await service.start()
+    except StateError as error:
+        _fail(str(error))
     except OSError as error:
         _fail(f"cannot listen on port {settings.port}: {error.strerror or error}")
     watching = asyncio.create_task(watch.run(service.apply)) if watch else None
@@ -137,6 +143,8 @@ def _announce(service: LocalPubSub, path: Path | None) -> None:
     lines.append(f"Console           {service.endpoint}/console")
     if service.config.tls_folder is not None:
         lines.append(f"Certificate       {service.config.tls_folder / CERTIFICATE} (clients must be told to trust it)")
+    if service.config.state is not None:
+        lines.append(f"State             {service.config.state} (reliable connections survive a restart)")
     if path is not None:
         lines.append(f"Settings          {path} (changes apply at once)")
     for name, hub in service.config.hubs.items():

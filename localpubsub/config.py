@@ -23,7 +23,7 @@ PRESENCE_EVENTS = frozenset({"joined", "left"})
 KEY_LENGTH = 32
 KEEP_ALIVE_SECONDS = (1, 120)
 RETRY_LIMIT = 10
-FIXED = ("host", "port", "access_keys", "public_endpoints", "tls_folder", "accept_entra_tokens")
+FIXED = ("host", "port", "access_keys", "public_endpoints", "tls_folder", "accept_entra_tokens", "state")
 
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
@@ -146,7 +146,8 @@ class HubSettings:
 class ServiceConfig:
     """`port` 0 takes a free one. Keys are primary and secondary. `hubs` is by name; `_default` is for all others.
 
-    Everything that reads it reads it when it needs it: `take_over` changes a service that runs.
+    Everything that reads it reads it when it needs it: `take_over` changes a service that runs. With a
+    `console_password`, whoever knows it may open the console from anywhere; without, this machine may.
     """
 
     host: str = "127.0.0.1"
@@ -163,9 +164,11 @@ class ServiceConfig:
     silence_seconds: float = 90.0
     public_endpoints: tuple[str, ...] = ()
     tls_folder: Path | None = None
+    state: Path | None = None
     accept_entra_tokens: bool = False
     mqtt_lenient_client_ids: bool = False
     chaos: ChaosSettings = field(default_factory=ChaosSettings)
+    console_password: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         self._check_address()

@@ -114,6 +114,7 @@ class _Reader:
             "access_keys": table.texts("access_keys") if table.has("access_keys") else None,
             "public_endpoints": table.texts("public_endpoints") if table.has("public_endpoints") else None,
             "tls_folder": self._folder / table.take("tls_folder", str) if table.has("tls_folder") else None,
+            "state": self._folder / table.take("state", str) if table.has("state") else None,
             "accept_entra_tokens": table.take("accept_entra_tokens", bool),
             "mqtt_lenient_client_ids": table.take("mqtt_lenient_client_ids", bool),
         }
@@ -129,6 +130,7 @@ class _Reader:
         for key in ("access_keys", "public_endpoints"):
             table.take(key, list)
         table.take("tls_folder", str)
+        table.take("state", str)
         table.done()
         return replace(base, **{name: value for name, value in changes.items() if value is not None})
 

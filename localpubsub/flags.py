@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from localpubsub.config import (
@@ -37,6 +37,8 @@ class Flags:
     chaos_seed: int | None = None
     tls: Path | None = None
     accept_entra_tokens: bool = False
+    console_password: str = field(default="", repr=False)
+    state: Path | None = None
 
     def lay_over(self, base: ServiceConfig, environ: Mapping[str, str] | None = None) -> ServiceConfig:
         """Raises `ConfigError`."""
@@ -51,7 +53,9 @@ class Flags:
             access_keys=self.access_keys or base.access_keys,
             hubs=hubs,
             tls_folder=self.tls or base.tls_folder,
+            state=self.state or base.state,
             accept_entra_tokens=self.accept_entra_tokens or base.accept_entra_tokens,
+            console_password=self.console_password or base.console_password,
             chaos=replace(
                 base.chaos,
                 rules=base.chaos.rules + self._rules(),

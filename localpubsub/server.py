@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import ssl
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -9,9 +10,12 @@ from typing import Self
 from aiohttp import web
 
 from localpubsub.config import ServiceConfig
+from localpubsub.edge.console import CONSOLE_PATH, Console
+from localpubsub.edge.knocking import last, read_query
 from localpubsub.edge.listeners import ListenerSinks
 from localpubsub.edge.mqtt import MqttEndpoint
 from localpubsub.edge.rest import RestApi, RestEndpoint, health
+from localpubsub.edge.state_file import StateKeeper
 from localpubsub.edge.tls import server_context
 from localpubsub.edge.tokens import DEFAULT_PORTS, ENTRA_WARNING, MQTT_PATH, TUNNEL_PATH, Tokens
 from localpubsub.edge.tunnel import TunnelEndpoint, Tunnels
@@ -20,10 +24,12 @@ from localpubsub.edge.websocket import CLIENT_PATH, ClientEndpoint, refuse
 from localpubsub.engine.chaos import Chaos
 from localpubsub.engine.mqtt import Mqtt
 from localpubsub.engine.service import Service
+from localpubsub.engine.trace import Trace
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
+NOT_OFFERED = "this version of the local service does not offer it"
 
 
 class LocalPubSub:
@@ -37,8 +43,10 @@ class LocalPubSub:
         self.port = self.config.port
         self.chaos = Chaos(self.config.chaos)
         self._listeners = ListenerSinks()
-        self._upstream = WebhookClient(self.config, self._origin, self.chaos)
-        self.service = Service(self.config, self._upstream, self._listeners, self.chaos)
+        trace = Trace()
+        self._upstream = WebhookClient(self.config, self._origin, self.chaos, trace)
+        self.service = Service(self.config, self._upstream, self._listeners, self.chaos, trace)
+        self._console = Console(self.service, self._upstream, lambda: self.endpoint)
         tokens = Tokens(
             self.config.access_keys, self.config.public_endpoints, accept_entra=self.config.accept_entra_tokens
         )
@@ -51,6 +59,8 @@ class LocalPubSub:
         self._upstream.tunnel = self._tunnels.request
         self._tunnel = TunnelEndpoint(self._tunnels, tokens, api, self.config)
         self._runner: web.AppRunner | None = None
+        self.state: StateKeeper | None = None
+        self._is_leaving = False
 
     @property
     def endpoint(self) -> str:
@@ -75,10 +85,34 @@ class LocalPubSub:
         return waiting
 
     async def start(self) -> None:
-        """Raises `OSError` where the port is taken, or the certificate's folder cannot be used."""
+        """Raises `OSError` where the port is taken, or the certificate's folder cannot be used; `StateError`."""
         tls = server_context(self.config.tls_folder) if self.config.tls_folder else None
         if self.config.accept_entra_tokens:
             log.warning(ENTRA_WARNING)
+        self._upstream.open()
+        try:
+            await self._restore()
+            self._runner = await self._listen(tls)
+        except BaseException:
+            await self._keep()
+            await self._upstream.close()
+            raise
+
+    async def _restore(self) -> None:
+        """What was there before is there again before the first client is."""
+        self._is_leaving = False
+        if self.config.state is not None:
+            state = StateKeeper(self.config.state, self.service)
+            await state.open()
+            self.state = state
+
+    async def _keep(self) -> None:
+        state, self.state = self.state, None
+        if state is not None:
+            self.service.sessions.halt()
+            await state.close()
+
+    async def _listen(self, tls: ssl.SSLContext | None) -> web.AppRunner:
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._route)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -91,16 +125,20 @@ class LocalPubSub:
             await runner.cleanup()
             raise
         self.port = listeners[0].getsockname()[1]
-        self._upstream.open()
-        self._runner = runner
+        return runner
 
     async def stop(self) -> None:
-        """Says goodbye to every client, tells upstreams of it within a bounded time, then closes. Idempotent."""
+        """Says goodbye to every client, tells upstreams of it within a bounded time, then closes. Idempotent.
+
+        Reliable clients that are kept in a file lose their socket without a word, and find the next service.
+        """
         runner, self._runner = self._runner, None
         if runner is None:
             return
         self._mqtt_clients.close_all("service reload")
-        self.service.close_all()
+        self._is_leaving = self.state is not None
+        self.service.close_all(but_reliable=self._is_leaving)
+        await self._console.close()
         for site in list(runner.sites):
             await site.stop()
         await self._clients.drain(self.config.shutdown_seconds)
@@ -108,7 +146,10 @@ class LocalPubSub:
         await self.service.events.drain(self.config.shutdown_seconds)
         await self._tunnels.close()
         await runner.cleanup()
+        if self.state is not None:
+            self.service.sessions.halt()
         await self.service.events.drain(self.config.shutdown_seconds)  # clients that were cut off just now
+        await self._keep()
         await self._listeners.close(self.config.shutdown_seconds)
         await self._upstream.close()
 
@@ -128,16 +169,22 @@ class LocalPubSub:
         if path.startswith("/api/hubs/"):
             return await self._rest(request)
         if path.startswith(CLIENT_PATH):
-            return await self._clients(request, request.path.removeprefix(CLIENT_PATH))
+            return await self._client(request, request.path.removeprefix(CLIENT_PATH))
         if path.rstrip("/") == "/client":
-            return await self._clients(request, request.query.get("hub", ""))
+            return await self._client(request, last(read_query(request), "hub"))
         if path.rstrip("/") == TUNNEL_PATH:
             return await self._tunnel(request)
         if path.startswith(MQTT_PATH):
             return await self._mqtt_clients(request, request.path.removeprefix(MQTT_PATH))
-        if path.startswith("/clients/socketio/"):
-            return refuse(501, "this version of the local service does not offer it")
-        return refuse(404, "there is no such path")
+        if path == CONSOLE_PATH or path.startswith(f"{CONSOLE_PATH}/"):
+            return await self._console(request)
+        is_planned = path.startswith("/clients/socketio/")
+        return refuse(501, NOT_OFFERED) if is_planned else refuse(404, "there is no such path")
+
+    async def _client(self, request: web.Request, hub: str) -> web.StreamResponse:
+        if self._is_leaving:
+            return refuse(503, "the service stops")  # clients try again, where a close would be an end
+        return await self._clients(request, hub)
 
 
 def _listeners(host: str, port: int) -> list[socket.socket]:

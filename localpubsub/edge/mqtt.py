@@ -77,7 +77,10 @@ class MqttEndpoint:
             compress=False,
             timeout=self._config.close_seconds,
         )
-        await response.prepare(request)
+        try:
+            await response.prepare(request)
+        except ConnectionError:
+            return refuse(400)  # it is gone already
         socket = MqttSocket(response, request.transport, self._config.close_seconds)
         task = asyncio.current_task()
         if task is not None:  # a handler always runs in one

@@ -8,7 +8,7 @@ import jwt
 
 from localpubsub.edge.rest_call import RestCall, legal_group, selected
 from localpubsub.edge.rest_errors import RestAnswer, RestError, bad_request, json_answer
-from localpubsub.engine.hub import Connection, Hub
+from localpubsub.engine.hub import Connection
 from localpubsub.engine.outbound import Close
 from localpubsub.protocol.messages import Message
 from localpubsub.protocol.names import MAX_TTL_SECONDS
@@ -28,7 +28,7 @@ async def _send(call: RestCall, receivers: Callable[[], Connections], group: str
     metadata = call.metadata()
     message = Message(await call.payload(may_be_empty=bool(metadata)), group, metadata=metadata)
     excluded = frozenset(call.texts("excluded"))
-    Hub.deliver(selected(receivers(), wanted), message, excluded=excluded, ttl_seconds=ttl)
+    call.hub.publish(selected(receivers(), wanted), message, excluded=excluded, ttl_seconds=ttl)
     return RestAnswer(202)
 
 

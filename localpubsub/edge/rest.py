@@ -11,6 +11,7 @@ from localpubsub.edge.rest_errors import RestAnswer, RestError, bad_request
 from localpubsub.edge.rest_faults import fail_on_purpose
 from localpubsub.edge.rest_routes import find
 from localpubsub.edge.tokens import InvalidToken, Tokens
+from localpubsub.edge.tracing import trace_refusal, traced_call
 from localpubsub.engine.service import Service
 from localpubsub.protocol import names
 
@@ -26,8 +27,14 @@ class RestApi:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.trace = service.trace
 
     async def answer(self, request: RestRequest) -> RestAnswer:
+        if self.trace.on:
+            return await traced_call(self.trace, request, self._answer_any)
+        return await self._answer_any(request)
+
+    async def _answer_any(self, request: RestRequest) -> RestAnswer:
         try:
             answer = await self._answer(request)
         except RestError as error:
@@ -77,19 +84,22 @@ class RestEndpoint:
 
     async def _answer(self, request: web.Request) -> RestAnswer:
         raw_path = request.raw_path.partition("?")[0]
+        base = f"{request.scheme}://{request.host}"
+
+        async def read() -> bytes:
+            return await _body(request)
+
+        call = RestRequest(request.method, raw_path, base, request.query, request.headers, read)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         try:
             self._tokens.rest(token.strip() if scheme.lower() == "bearer" else "", raw_path=raw_path, host=request.host)
         except InvalidToken as error:
             log.info("%s %s was refused: %s", request.method, raw_path, error)
             refusal = RestError(401, "Unauthorized", "The token is missing or not valid.").answer()
+            if self._api.trace.on:
+                trace_refusal(self._api.trace, call, refusal)
             return RestAnswer(refusal.status, refusal.body, {**refusal.headers, **supported_versions()})
-
-        async def read() -> bytes:
-            return await _body(request)
-
-        base = f"{request.scheme}://{request.host}"
-        return await self._api.answer(RestRequest(request.method, raw_path, base, request.query, request.headers, read))
+        return await self._api.answer(call)
 
 
 def health(request: web.Request) -> web.Response:

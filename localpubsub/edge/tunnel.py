@@ -208,7 +208,10 @@ class TunnelEndpoint:
             max_msg_size=FRAME_LIMIT, compress=False, heartbeat=self._config.ping_seconds,
             timeout=self._config.close_seconds,
         )  # fmt: skip
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            return web.Response(status=400)  # it is gone already
         tunnel = Tunnel(hub, f"{request.scheme}://{request.host}", socket, self._api)
         log.info("a tunnel for hub %r is open", tunnel.hub)
         try:

@@ -10,8 +10,10 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from localpubsub.config import EventHandler, ServiceConfig
 from localpubsub.edge.cloudevents import Response, read_answer, request_headers
+from localpubsub.edge.tracing import traced_event
 from localpubsub.edge.validation import Validations
 from localpubsub.engine.chaos import Chaos
+from localpubsub.engine.trace import Trace
 from localpubsub.engine.upstream import DeliveryFailed, UpstreamAnswer, UpstreamEvent
 
 ANSWER_LIMIT = 16 * 1024 * 1024
@@ -39,8 +41,15 @@ class WebhookClient:
     `tunnel` takes the requests to `tunnel:///path`; whoever opened one has shown the access key, and is not asked.
     """
 
-    def __init__(self, config: ServiceConfig, origin: Callable[[], str], chaos: Chaos | None = None) -> None:
+    def __init__(
+        self,
+        config: ServiceConfig,
+        origin: Callable[[], str],
+        chaos: Chaos | None = None,
+        trace: Trace | None = None,
+    ) -> None:
         self._config = config
+        self._trace = trace or Trace()
         self._origin = origin
         self._chaos = chaos or Chaos()
         self._session: aiohttp.ClientSession | None = None
@@ -63,22 +72,29 @@ class WebhookClient:
 
     async def deliver(self, handler: EventHandler, event: UpstreamEvent) -> UpstreamAnswer:
         """Raises `DeliveryFailed` after the last try, at the time limit, or where the URL does not allow it."""
-        config = self._config
         url = resolve(handler.url_template, event.hub, event.name)
-        headers = request_headers(event, self._origin(), config.access_keys, handler.bearer_token)
+        headers = request_headers(event, self._origin(), self._config.access_keys, handler.bearer_token)
+        if self._trace.on:
+            response = await traced_event(self._trace, handler, event, url, headers, self._ask)
+        else:
+            response = await self._ask(handler, event, url, headers)
+        answer = read_answer(response)
+        if not 200 <= response.status < 300:
+            raise DeliveryFailed(f"the event handler answered {response.status}", response.status, answer)
+        return answer
+
+    async def _ask(self, handler: EventHandler, event: UpstreamEvent, url: str, headers: dict[str, str]) -> Response:
+        """The answer, also one that says no. Raises `DeliveryFailed` where there is none."""
+        config = self._config
         is_connect = (event.family, event.name) == ("sys", "connect")
         limit = min(config.connect_seconds, config.delivery_seconds) if is_connect else config.delivery_seconds
         try:
             async with asyncio.timeout(limit):
                 if not await self._allows(resolve(handler.url_template, event.hub, "validate")):
                     raise DeliveryFailed("the event handler does not allow this service: see the validation above")
-                response = await self._persist(lambda: self._post(url, headers, event))
+                return await self._persist(lambda: self._post(url, headers, event))
         except TimeoutError as error:
             raise DeliveryFailed(f"the event handler did not answer within {limit:g} seconds") from error
-        answer = read_answer(response)
-        if not 200 <= response.status < 300:
-            raise DeliveryFailed(f"the event handler answered {response.status}", response.status, answer)
-        return answer
 
     async def _allows(self, url: str) -> bool:
         return url.startswith(TUNNEL) or await self._validations.allows(url)

@@ -39,7 +39,7 @@ class ClientEndpoint:
         self._open: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, request: web.Request, hub: str) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
+        if not web.WebSocketResponse().can_prepare(request):
             return refuse(400, "this is an endpoint for WebSocket clients")
         if not names.is_hub(hub):
             return refuse(400, "the hub name is missing or not legal")
@@ -80,8 +80,9 @@ class ClientEndpoint:
             stream = await socket.prepare(request)
         except ConnectionError:
             self._service.closed(connection, None)  # it is gone already, and the upstream has let it in
-            return socket
+            return refuse(400)  # nobody reads it; aiohttp cannot finish a WebSocket that has not begun
         self._service.open(connection)
+        del knock  # its copy of the handshake need not live as long as the connection
         await self._run(running.run(connection, socket, stream))
         return socket
 
@@ -91,7 +92,10 @@ class ClientEndpoint:
         running = ClientSocket(self._service, request, self._config, self._turns)
         spoken = well_known(offered(request)) if connection is None else connection.subprotocol
         socket = self._response(request, spoken)
-        stream = await socket.prepare(request)
+        try:
+            stream = await socket.prepare(request)
+        except ConnectionError:
+            return refuse(400)  # gone already; the connection waits as it did
         if connection is not None and self._service.recover(connection, running.outbound):
             await self._run(running.run(connection, socket, stream))
         else:

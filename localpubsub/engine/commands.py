@@ -5,6 +5,7 @@ from collections.abc import Callable
 from localpubsub.engine.events import Events
 from localpubsub.engine.hub import Connection, Hub
 from localpubsub.engine.previews import Previews
+from localpubsub.engine.trace import Trace
 from localpubsub.protocol.errors import CommandError, Disconnect, forbidden
 from localpubsub.protocol.messages import (
     Command,
@@ -24,10 +25,11 @@ from localpubsub.protocol.roles import Permission
 class Commands:
     """`hub` is the hub of a name."""
 
-    def __init__(self, hub: Callable[[str], Hub], events: Events, previews: Previews) -> None:
+    def __init__(self, hub: Callable[[str], Hub], events: Events, previews: Previews, trace: Trace) -> None:
         self._hub = hub
         self._events = events
         self._previews = previews
+        self._trace = trace
 
     async def handle(self, connection: Connection, frame: Frame) -> None:
         """One frame, to its ack. Raises `Disconnect` where it ends the connection."""
@@ -40,13 +42,18 @@ class Commands:
             if not connection.codec.is_pubsub:
                 raise Disconnect(1008 if error.name == "Forbidden" else 1011, error.message) from error
             if ack_id is not None:
-                connection.outbound.put_control(connection.codec.ack(ack_id, (error.name, error.message)))
+                self._ack(connection, ack_id, (error.name, error.message))
             return
         connection.acks.remember(ack_id)
         if ack_id is not None:
-            connection.outbound.put_control(connection.codec.ack(ack_id))
+            self._ack(connection, ack_id)
         if isinstance(command, SubscribeGroupState):
             self._previews.states.send_snapshot(connection, command.group)
+
+    def _ack(self, connection: Connection, ack_id: int, error: tuple[str, str] | None = None) -> None:
+        connection.outbound.put_control(connection.codec.ack(ack_id, error))
+        if self._trace.on:
+            self._trace.acked(ack_id, error)
 
     async def _execute(self, connection: Connection, command: Command) -> None:
         hub = self._hub(connection.hub)
@@ -62,6 +69,8 @@ class Commands:
             case SendEvent():
                 answer = await self._events.raise_event(connection, command)
                 if answer is not None:
+                    if self._trace.on:
+                        self._trace.delivery(hub.name, answer, (connection,))
                     connection.deliver(answer, {})
             case Ping():
                 connection.outbound.put_control(connection.codec.pong())
@@ -75,7 +84,7 @@ class Commands:
         _demand(connection, Permission.SEND_TO_GROUP, "send to", command.group)
         message = Message(command.payload, command.group, connection.user_id, command.metadata)
         excluded = (connection.id,) if command.no_echo else ()
-        hub.deliver(hub.group(command.group), message, excluded=excluded, ttl_seconds=command.ttl_seconds)
+        hub.publish(hub.group(command.group), message, excluded=excluded, ttl_seconds=command.ttl_seconds)
 
 
 def _demand(connection: Connection, permission: Permission, action: str, group: str) -> None:

@@ -13,6 +13,7 @@ from localpubsub.config import EventHandler, EventListener, ServiceConfig
 from localpubsub.engine.hub import Connection
 from localpubsub.engine.knock import Knock
 from localpubsub.engine.notifications import Notifications
+from localpubsub.engine.trace import Trace
 from localpubsub.engine.upstream import DeliveryFailed, Listeners, Upstream, UpstreamAnswer, UpstreamEvent
 from localpubsub.protocol.errors import internal_error
 from localpubsub.protocol.json_codec import is_json
@@ -26,7 +27,10 @@ JSON = "application/json; charset=utf-8"
 class Events:
     """Delivers events in their order per connection. `connect` and user events wait for the answer."""
 
-    def __init__(self, config: ServiceConfig, upstream: Upstream, listeners: Listeners | None = None) -> None:
+    def __init__(
+        self, config: ServiceConfig, upstream: Upstream, listeners: Listeners | None = None, trace: Trace | None = None
+    ) -> None:
+        self.trace = trace or Trace()
         self._config = config
         self._upstream = upstream
         self._listeners = listeners
@@ -45,11 +49,15 @@ class Events:
 
     def connected(self, connection: Connection) -> None:
         """Returns at once."""
+        if self.trace.on:
+            self.trace.opened(connection)
         if self._is_wanted(connection.hub, "connected"):
             self._notify(connection, "connected", {}, is_connected=True)
 
     def disconnected(self, connection: Connection, reason: str | None) -> None:
         """Returns at once. The upstream hears of it after everything it heard before."""
+        if self.trace.on:
+            self.trace.closed(connection, connection.farewell(reason))
         if self._is_wanted(connection.hub, "disconnected"):
             self._notify(connection, "disconnected", connection.farewell(reason))
 

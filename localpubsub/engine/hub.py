@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from time import time
 from typing import Any, Protocol
 
 from localpubsub.engine.outbound import Close, Outbound
+from localpubsub.engine.trace import Trace
 from localpubsub.engine.upstream import MqttContext
 from localpubsub.protocol.acks import AckMemory
 from localpubsub.protocol.messages import Frame, Message
@@ -37,6 +39,7 @@ class Connection:
     sequences: Sequences | None = None
     worker: asyncio.Task[None] | None = None
     faults: "Faults | None" = None
+    opened_at: float = field(default_factory=time)
 
     @property
     def mqtt_context(self) -> MqttContext | None:
@@ -83,9 +86,12 @@ MembershipChanged = Callable[[Connection, str, str], None]
 class Hub:
     """Dictionaries by id, so that every operation costs what it touches and nothing else."""
 
-    def __init__(self, name: str, membership_changed: MembershipChanged = lambda *_: None) -> None:
+    def __init__(
+        self, name: str, membership_changed: MembershipChanged = lambda *_: None, trace: Trace | None = None
+    ) -> None:
         """`membership_changed` is called with a connection, a group and `joined` or `left`."""
         self.name = name
+        self._trace = trace or Trace()
         self._membership_changed = membership_changed
         self._faults: Faults | None = None
         self.connections: Members = {}
@@ -97,6 +103,12 @@ class Hub:
         connection.faults = self._faults
         if connection.user_id:
             self._users.setdefault(connection.user_id, {})[connection.id] = connection
+
+    def restore(self, connection: Connection) -> None:
+        """It was there before the service was started: nobody hears of the groups it is in."""
+        self.add(connection)
+        for group in connection.groups:
+            self._groups.setdefault(group, {})[connection.id] = connection
 
     def remove(self, connection: Connection) -> bool:
         """Whether it was there."""
@@ -137,6 +149,25 @@ class Hub:
     def user(self, user_id: str) -> Collection[Connection]:
         return self._users.get(user_id, {}).values()
 
+    @property
+    def groups(self) -> Mapping[str, Collection[str]]:
+        """The ids of the members, by group."""
+        return self._groups
+
+    def publish(
+        self,
+        receivers: Iterable[Connection],
+        message: Message,
+        *,
+        excluded: Collection[str] = (),
+        ttl_seconds: int = 0,
+    ) -> None:
+        """As `deliver`, and in sight of whoever looks."""
+        if self._trace.on:
+            receivers = tuple(receivers)
+            self._trace.delivery(self.name, message, [one for one in receivers if one.id not in excluded])
+        self.deliver(receivers, message, excluded=excluded, ttl_seconds=ttl_seconds)
+
     @staticmethod
     def deliver(
         receivers: Iterable[Connection],
@@ -155,6 +186,8 @@ class Hub:
         """Ends a connection from this side: it is gone at once, its socket when the last frames are written."""
         if self.remove(connection):
             connection.end_reason = reason
+            if self._trace.on:
+                self._trace.ending(connection)
             connection.outbound.put_control(connection.codec.disconnected(reason))
             connection.outbound.close(close)
 

@@ -28,6 +28,7 @@ class Mqtt:
         self, service: Service, clock: Callable[[], float] = monotonic, schedule: Schedule = in_the_event_loop
     ) -> None:
         self._service = service
+        self.trace = service.trace
         self._clock = clock
         self.publishing = Publishing(service.hub, service.events)
         self.sessions = MqttSessions(service.hub, self.publishing, schedule)

@@ -9,6 +9,7 @@ from localpubsub.engine.knock import Knock
 from localpubsub.engine.mqtt import Mqtt
 from localpubsub.engine.mqtt_connection import MqttConnection, Parting
 from localpubsub.engine.outbound import Close, Outbound
+from localpubsub.engine.summaries import frame_of_packet, summary_of_packet
 from localpubsub.protocol.messages import Frame
 from localpubsub.protocol.mqtt import packets as p
 from localpubsub.protocol.mqtt.encoder import encode
@@ -85,6 +86,9 @@ class MqttClient:
         connection = self._connection
         if connection is None:
             raise violation("there is no session")
+        if self._mqtt.trace.on:
+            frame = frame_of_packet(packet, connection.terms.version)
+            self._mqtt.trace.frame(connection, summary_of_packet(packet), frame)
         match packet:
             case p.Publish():
                 await self._publish(connection, packet)

@@ -9,6 +9,7 @@ from localpubsub.engine.hub import Hub
 from localpubsub.engine.mqtt_connection import MqttConnection
 from localpubsub.engine.notifications import Notifications
 from localpubsub.engine.upstream import DeliveryFailed, UpstreamAnswer
+from localpubsub.protocol.messages import Message
 from localpubsub.protocol.mqtt import content
 from localpubsub.protocol.mqtt.outgoing import Delivery
 from localpubsub.protocol.mqtt.packets import Publish, Will
@@ -82,12 +83,16 @@ class Publishing:
         )
         expiry = publish.properties.message_expiry
         hub = self._hub(connection.hub)
-        hub.deliver(hub.group(group), message, ttl_seconds=0 if expiry is None else max(expiry, 1))
+        hub.publish(hub.group(group), message, ttl_seconds=0 if expiry is None else max(expiry, 1))
 
     def _raise_event(self, connection: MqttConnection, event: str, publish: Publish, done: Callable[[], None]) -> None:
         async def ask() -> None:
             try:
-                connection.send(await self._ask(connection, event, publish))
+                answer = await self._ask(connection, event, publish)
+                connection.send(answer)
+                if self._events.trace.on:
+                    payload = content.payload_of(Publish(answer.topic, answer.payload))
+                    self._events.trace.delivery(connection.hub, Message(payload), (connection,))
             finally:
                 done()
 

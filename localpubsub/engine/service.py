@@ -6,7 +6,7 @@ No lock is held while an upstream is asked: its handler calls straight back thro
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from localpubsub.config import ServiceConfig
@@ -22,8 +22,11 @@ from localpubsub.engine.outbound import Close, Outbound
 from localpubsub.engine.previews import Previews
 from localpubsub.engine.sessions import Sessions
 from localpubsub.engine.streams import Streams
+from localpubsub.engine.summaries import summary_of_frame
+from localpubsub.engine.trace import Trace
 from localpubsub.engine.upstream import DeliveryFailed, Listeners, Upstream
 from localpubsub.protocol import names, reconnection
+from localpubsub.protocol.errors import Disconnect
 from localpubsub.protocol.messages import Frame
 from localpubsub.protocol.roles import Permissions
 from localpubsub.protocol.sequences import Sequences
@@ -42,25 +45,35 @@ class ConnectRefused(Exception):
 
 class Service:
     def __init__(
-        self, config: ServiceConfig, upstream: Upstream, listeners: Listeners | None = None, chaos: Chaos | None = None
+        self,
+        config: ServiceConfig,
+        upstream: Upstream,
+        listeners: Listeners | None = None,
+        chaos: Chaos | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.config = config
+        self.trace = trace or Trace()
         self.chaos = chaos or Chaos(config.chaos)
         self._deliveries = FaultyDeliveries(self.chaos)
         self.chaos.changed = self._inject
         self._hubs: dict[str, Hub] = {}
-        self.events = Events(config, upstream, listeners)
+        self.events = Events(config, upstream, listeners, self.trace)
         self.sessions = Sessions(self.closed)
         self._states = GroupStateBoard()
         self._previews = Previews(Invocations(config, self.events), Streams(self.hub), self._states)
-        self._commands = Commands(self.hub, self.events, self._previews)
+        self._commands = Commands(self.hub, self.events, self._previews, self.trace)
+
+    @property
+    def hubs(self) -> tuple[Hub, ...]:
+        return tuple(self._hubs.values())
 
     def hub(self, name: str) -> Hub:
         """Any legal name has a hub; letters' case does not tell two apart."""
         key = name.lower()
         hub = self._hubs.get(key)
         if hub is None:
-            hub = self._hubs[key] = Hub(key, self._membership_changed)
+            hub = self._hubs[key] = Hub(key, self._membership_changed, self.trace)
             hub.inject(self._deliveries if self.chaos.messages else None)
         return hub
 
@@ -101,10 +114,17 @@ class Service:
 
     async def handle(self, connection: Connection, frame: Frame) -> None:
         """One frame of a client. Raises `Disconnect` where it ends the connection."""
+        if self.trace.on:
+            self.trace.frame(connection, summary_of_frame(connection.codec, frame), frame)
         if self.chaos.frames and (code := self.chaos.frame(connection.hub, connection.user_id)) is not None:
             end(connection, code)
             return
-        await self._commands.handle(connection, frame)
+        try:
+            await self._commands.handle(connection, frame)
+        except Disconnect:
+            if self.trace.on:
+                self.trace.ending(connection)
+            raise
 
     def suspend(self, connection: Connection, outbound: Outbound) -> bool:
         """A socket is gone without a goodbye. Whether its connection goes on without one: a reliable one does (4.3)."""
@@ -152,11 +172,19 @@ class Service:
         connection.outbound.put_control(codec.connected(connection.id, connection.user_id, token))
         connection.outbound.draw_on(sequences)
 
-    def close_all(self) -> None:
-        """Ends every connection: the service stops."""
+    def restore(self, connection: Connection, sequences: Sequences) -> None:
+        """A reliable connection of before the service was started. Its client has the usual time to come back."""
+        self.hub(connection.hub).restore(connection)
+        self.sessions.suspend(connection, sequences)
+
+    def close_all(self, *, but_reliable: bool = False) -> None:
+        """Ends every connection: the service stops. Reliable ones may only lose their socket, without a word."""
         for hub in self._hubs.values():
             for connection in tuple(hub.connections.values()):
-                hub.close(connection, "service reload", Close(1001, "service reload"))
+                if but_reliable and connection.sequences is not None:
+                    connection.outbound.break_off()
+                else:
+                    hub.close(connection, "service reload", Close(1001, "service reload"))
 
 
 def _decision(body: bytes) -> dict[str, Any]:
@@ -182,12 +210,22 @@ def _decision(body: bytes) -> dict[str, Any]:
     return members
 
 
-def _admit(hub: str, knock: Knock, decision: Mapping[str, Any], outbound: Outbound) -> Connection:
-    subprotocol = decision.get("subprotocol") or well_known(knock.subprotocols)
-    reliable = reliable_codec(subprotocol)
-    if subprotocol and subprotocol not in knock.subprotocols:
-        log.warning("the upstream chose the subprotocol %r, which the client did not offer", subprotocol)
+def _subprotocol(offered: Sequence[str], chosen: str | None) -> str | None:
+    """What the connection speaks, as the client spells it. Raises `ConnectRefused` for what it did not offer (1.5)."""
+    if not chosen:
+        return well_known(offered)
+    if chosen in offered:
+        return chosen
+    spelled = next((name for name in offered if name.lower() == chosen.lower()), "")
+    if well_known([spelled]) is None:
+        log.warning("the upstream chose the subprotocol %r, which the client did not offer", chosen)
         raise ConnectRefused(500)
+    return spelled
+
+
+def _admit(hub: str, knock: Knock, decision: Mapping[str, Any], outbound: Outbound) -> Connection:
+    subprotocol = _subprotocol(knock.subprotocols, decision.get("subprotocol"))
+    reliable = reliable_codec(subprotocol)
     connection = Connection(
         id=knock.connection_id,
         hub=hub,

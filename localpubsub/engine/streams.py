@@ -1,11 +1,12 @@
 """Group streams: fragments of one publisher, without gaps and in order (spec/service.md 3.8, a preview)."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from localpubsub.engine.hub import Connection, Hub
 from localpubsub.engine.telling import tell
+from localpubsub.engine.timers import Later, Timer, later
 from localpubsub.protocol.messages import (
     DataType,
     EndStream,
@@ -30,7 +31,7 @@ class _Stream:
     no_echo: bool
     idle_seconds: float
     expected: int = 1
-    timer: asyncio.TimerHandle | None = None
+    timer: Timer | None = None
 
     def stop(self) -> None:
         if self.timer is not None:
@@ -40,8 +41,9 @@ class _Stream:
 class Streams:
     """They belong to the connection, not to its socket. `hub` is the hub of a name."""
 
-    def __init__(self, hub: Callable[[str], Hub]) -> None:
+    def __init__(self, hub: Callable[[str], Hub], later: Later = later) -> None:
         self._hub = hub
+        self._later = later
         self._open: dict[Connection, dict[str, _Stream]] = {}
 
     def start(self, connection: Connection, command: StartStream) -> None:
@@ -106,8 +108,7 @@ class Streams:
 
     def _wait(self, connection: Connection, stream_id: str, stream: _Stream) -> None:
         stream.stop()
-        loop = asyncio.get_running_loop()
-        stream.timer = loop.call_later(stream.idle_seconds, self._expire, connection, stream_id)
+        stream.timer = self._later(stream.idle_seconds, partial(self._expire, connection, stream_id))
 
     def _expire(self, connection: Connection, stream_id: str) -> None:
         self._close(connection, stream_id, StreamFailure("IdleTimeout", IDLE))
@@ -127,4 +128,4 @@ class Streams:
         hub = self._hub(connection.hub)
         receivers = [one for one in hub.group(stream.group) if not part.is_last or one.codec.is_pubsub]
         message = Message(payload, stream.group, connection.user_id, stream=part)
-        hub.deliver(receivers, message, excluded=(connection.id,) if stream.no_echo else ())
+        hub.publish(receivers, message, excluded=(connection.id,) if stream.no_echo else ())

@@ -1,6 +1,6 @@
 """What a connection may do to which group (spec/service.md 2.3)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
@@ -9,6 +9,9 @@ LITERAL_LIMIT = 1000
 PATTERN_LIMIT = 10
 PATTERN_LENGTH = 1024
 STAR_LIMIT = 5
+SHOWN_GROUPS = 5
+
+PlainRules = tuple[bool, dict[str, bool], list[str]]
 
 
 class Permission(StrEnum):
@@ -57,6 +60,7 @@ class GroupPattern:
         """Raises `ValueError` for a pattern the service would skip."""
         if not pattern or len(pattern) > PATTERN_LENGTH:
             raise ValueError("a pattern has 1 to 1024 characters")
+        self.text = pattern
         self.has_wildcard = False
         self._first: tuple[str | None, ...] = ()
         self._steps: list[_Step] = []
@@ -125,6 +129,22 @@ class _Rules:
             return ruling
         return any(pattern.matches(group) for pattern in reversed(self.patterns)) or self.everything
 
+    def __str__(self) -> str:
+        """For people: `every group but lobby`."""
+        granted = [name for name, allowed in self.literals.items() if allowed]
+        refused = [name for name, allowed in self.literals.items() if not allowed]
+        named = [] if self.everything else granted
+        parts = ["every group"] if self.everything else named[:SHOWN_GROUPS]
+        if len(named) > SHOWN_GROUPS:
+            parts.append(f"{len(named) - SHOWN_GROUPS} more")
+        if self.patterns and not self.everything:
+            parts.append(f"{len(self.patterns)} pattern{'s' if len(self.patterns) > 1 else ''}")
+        text = ", ".join(parts) or "no group"
+        if not refused or text == "no group":
+            return text
+        more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+        return f"{text} but {refused[0]}{more}"
+
     def rule(self, group: str, *, allowed: bool) -> None:
         if group not in self.literals and len(self.literals) >= LITERAL_LIMIT:
             raise TooManyRules
@@ -136,6 +156,7 @@ class Permissions:
 
     def __init__(self) -> None:
         self._rules = {permission: _Rules() for permission in Permission}
+        self.changes = 0
 
     @classmethod
     def from_roles(cls, roles: Iterable[str]) -> Self:
@@ -167,13 +188,34 @@ class Permissions:
         elif len(rules.patterns) < PATTERN_LIMIT:
             rules.patterns.append(pattern)
 
+    def plain(self) -> dict[str, PlainRules]:
+        """By permission. `from_plain` makes the same of it."""
+        return {
+            permission.value: (rules.everything, dict(rules.literals), [one.text for one in rules.patterns])
+            for permission, rules in self._rules.items()
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, PlainRules]) -> Self:
+        permissions = cls()
+        for name, (everything, literals, patterns) in plain.items():
+            rules = _Rules(everything, dict(literals), [GroupPattern(text) for text in patterns])
+            permissions._rules[Permission(name)] = rules
+        return permissions
+
     def allows(self, permission: Permission, group: str) -> bool:
         return self._rules[permission].allows(group)
+
+    def describe(self, permission: Permission) -> str:
+        """For people: `every group but lobby`."""
+        return str(self._rules[permission])
 
     def grant(self, permission: Permission, group: str) -> None:
         """Raises `TooManyRules`."""
         self._rules[permission].rule(group, allowed=True)
+        self.changes += 1
 
     def revoke(self, permission: Permission, group: str) -> None:
         """Also below a role for every group. Raises `TooManyRules`."""
         self._rules[permission].rule(group, allowed=False)
+        self.changes += 1

@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent / "node"
 CACHE = Path(os.environ.get("E2E_CACHE", Path.home() / ".cache" / "webpubsub-e2e"))
 PACKAGES = (
     "@azure/web-pubsub@1.2.0",
+    "@azure/web-pubsub-client@1.1.0",
     "@azure/web-pubsub-express@1.1.0",
     "@azure/web-pubsub-socket.io@1.2.1",
     "mqtt@5.16.0",

@@ -57,6 +57,14 @@ def test_the_service_itself_and_its_faults() -> None:
     assert config.chaos == ChaosSettings((Drop(), RestFailure(status=500)), 0)
 
 
+def test_the_console_password_is_in_no_text() -> None:
+    config = Flags(console_password="s3cr3t").lay_over(ServiceConfig())
+
+    assert config.console_password == "s3cr3t"
+    assert "s3cr3t" not in repr((config, Flags(console_password="s3cr3t")))
+    assert Flags().lay_over(config).console_password == "s3cr3t"
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [

@@ -1,13 +1,17 @@
 """What members of a group tell about themselves (spec/service.md 3.9)."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 
+from localpubsub.engine.group_states import GroupStateBoard
+from localpubsub.protocol.messages import SetGroupState
 from localpubsub.server import LocalPubSub
 from tests.localpubsub.conftest import JsonClient, json_client
+from tests.localpubsub.engine_parts import connection, received
 from tests.localpubsub.reliable_client import reliable_client, status_of
 
 JOIN = ("webpubsub.joinLeaveGroup.g",)
@@ -123,3 +127,27 @@ async def test_states_have_sequence_ids_on_a_reliable_connection(
         assert (await member.receive())["sequenceId"] == 1
         await member.send(type="setGroupState", group="g", state={"a": "b"})
         assert (await member.receive())["sequenceId"] == 2
+
+
+def test_who_is_gone_is_told_nothing() -> None:
+    board, watcher, member = GroupStateBoard(), connection("mia"), connection("max")
+    member.groups.add("g")
+    board.subscribe(watcher, "g")
+    board.subscribe(watcher, "h")
+    board.unsubscribe_all(watcher)
+
+    board.set(member, SetGroupState("g", {"a": "b"}))
+
+    assert received(watcher) == []
+
+
+def test_times_rise_although_the_clock_does_not() -> None:
+    board, watcher, member = GroupStateBoard(lambda: 5.0), connection("mia"), connection("max")
+    member.groups.add("g")
+    board.subscribe(watcher, "g")
+    for text in ("a", "b"):
+        board.set(member, SetGroupState("g", {"k": text}))
+
+    times = [json.loads(frame)["items"][0]["updatedAt"] for frame in received(watcher)]
+
+    assert times == [5000, 5001]

@@ -123,9 +123,10 @@ async def test_one_whose_socket_is_lost_is_given_up(
         await upstream.wait_for("ask")
         client.drop()
         await losses.next()
-        held.set()
         async with recovered(session, service, client, "den") as again:
             await invoke(again, "1", data="new")
+            await upstream.wait_for("ask", 2)
+            held.set()
             answer: dict[str, Any] = await again.receive()
 
     assert (answer["data"], "sequenceId" in answer) == ("new", False)

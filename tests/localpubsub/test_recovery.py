@@ -25,7 +25,6 @@ from tests.localpubsub.reliable_client import (
     Losses,
     recovered,
     recovery_url,
-    refused,
     reliable_client,
     send_to_connection,
     server_text,
@@ -33,7 +32,6 @@ from tests.localpubsub.reliable_client import (
 )
 
 EVERYTHING = ("webpubsub.sendToGroup", "webpubsub.joinLeaveGroup")
-NOT_RECOVERED = (1008, "The connection could not be recovered.")
 
 
 async def test_the_worked_example(session: aiohttp.ClientSession, service: LocalPubSub) -> None:
@@ -142,71 +140,6 @@ async def test_while_it_is_away_it_is_there_for_everybody_else(
     assert (frame["group"], frame["data"], frame["sequenceId"]) == ("other", "late", 1)
 
 
-async def test_nobody_comes_back_in_time(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
-) -> None:
-    service.service.sessions.recovery_seconds = 0.01
-    async with reliable_client(session, service, "den") as client:
-        client.drop()
-        gone = (await upstream.wait_for("disconnected"))[0]
-
-    assert gone.body == b'{"reason": "The connection recovery timeout expired."}'
-    assert await status_of(session, service, f"/api/hubs/den/connections/{client.id}") == 404
-    assert await refused(session, recovery_url(service, "den", client.id, client.token)) == NOT_RECOVERED
-
-
-@pytest.mark.parametrize("code", [1000, 1001])
-async def test_a_goodbye_is_the_end(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, code: int
-) -> None:
-    async with reliable_client(session, service, "den") as client:
-        await client.socket.close(code=code, message=b"enough")
-        gone = (await upstream.wait_for("disconnected"))[0]
-
-    assert gone.body == b'{"reason": "enough"}'
-    assert await refused(session, recovery_url(service, "den", client.id, client.token)) == NOT_RECOVERED
-
-
-async def test_any_other_close_is_a_loss(session: aiohttp.ClientSession, service: LocalPubSub) -> None:
-    async with reliable_client(session, service) as client:
-        await client.socket.close(code=4000)
-        async with recovered(session, service, client) as again:
-            assert again.id == client.id
-
-
-async def test_a_frame_that_is_not_allowed_is_the_end(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
-) -> None:
-    async with reliable_client(session, service, "den") as client:
-        await client.send(type="dance")
-        assert await client.closed() == 1007
-    await upstream.wait_for("disconnected")
-
-    assert await refused(session, recovery_url(service, "den", client.id, client.token)) == NOT_RECOVERED
-
-
-@pytest.mark.parametrize("protocol", [RELIABLE, PROTOBUF_RELIABLE])
-async def test_what_cannot_be_recovered_is_told_with_a_close(
-    session: aiohttp.ClientSession, service: LocalPubSub, protocol: str
-) -> None:
-    async with (
-        reliable_client(session, service) as client,
-        reliable_client(session, service) as other,
-        json_client(session, service) as plain,
-    ):
-        attempts = [
-            ("open", client.id, "made-up"), ("open", client.id, other.token), ("open", "nobody", client.token),
-            ("den", client.id, client.token), ("open", plain.id, client.token), ("open", client.id, ""),
-        ]  # fmt: skip
-        outcomes = [
-            await refused(session, recovery_url(service, hub, connection_id, token), protocol)
-            for hub, connection_id, token in attempts
-        ]
-        assert (await client.ask(type="ping"), await plain.ask(type="ping")) == ({"type": "pong"}, {"type": "pong"})
-
-    assert outcomes == [NOT_RECOVERED] * len(attempts)
-
-
 async def test_the_access_token_of_a_recovery_does_not_matter(
     session: aiohttp.ClientSession, service: LocalPubSub
 ) -> None:
@@ -278,85 +211,6 @@ async def test_a_command_in_flight_is_finished_before_those_of_the_new_socket(
     assert [one.event for one in upstream.events][2:] == ["slow", "queued", "last", "disconnected"]
 
 
-async def test_disconnected_waits_for_a_command_in_flight(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
-) -> None:
-    release, answered = asyncio.Event(), asyncio.Event()
-
-    async def answer(received: Received) -> web.Response:
-        if received.event == "slow":
-            await release.wait()
-            answered.set()
-        if received.event == "disconnected":
-            assert answered.is_set()
-        return web.Response(status=204)
-
-    upstream.answer = answer
-    service.service.sessions.recovery_seconds = 0.0
-    losses = Losses(service)
-    async with reliable_client(session, service, "den") as client:
-        await client.send(type="event", event="slow", data=1)
-        await upstream.wait_for("slow")
-        client.drop()
-        await losses.next()
-        assert await refused(session, recovery_url(service, "den", client.id, client.token)) == NOT_RECOVERED
-        release.set()
-        await upstream.wait_for("disconnected")
-
-    assert [one.event for one in upstream.events][2:] == ["slow", "disconnected"]
-
-
-async def test_the_api_ends_one_that_is_away(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
-) -> None:
-    losses = Losses(service)
-    async with reliable_client(session, service, "den") as client:
-        client.drop()
-        await losses.next()
-        path = f"/api/hubs/den/connections/{client.id}?reason=enough"
-        assert await status_of(session, service, path, "DELETE") == 204
-        gone = (await upstream.wait_for("disconnected"))[0]
-
-    assert gone.body == b'{"reason": "enough"}'
-    assert await refused(session, recovery_url(service, "den", client.id, client.token)) == NOT_RECOVERED
-
-
-async def test_the_api_ends_one_that_is_here_for_good(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
-) -> None:
-    async with reliable_client(session, service, "den") as client:
-        assert await status_of(session, service, f"/api/hubs/den/connections/{client.id}", "DELETE") == 204
-        assert (await client.receive())["event"] == "disconnected"
-        assert await client.closed() == 1000
-        assert await refused(session, recovery_url(service, "den", client.id, client.token)) == NOT_RECOVERED
-    await upstream.wait_for("disconnected")
-
-
-@pytest.mark.parametrize("away", [False, True])
-async def test_a_thousand_unconfirmed_messages_end_it(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, away: bool
-) -> None:
-    losses = Losses(service)
-    async with (
-        reliable_client(session, service, "den", groups=("g",)) as client,
-        json_client(session, service, "den", user="max", roles=EVERYTHING) as max_,
-    ):
-        if away:
-            client.drop()
-            await losses.next()
-        for number in range(1000):
-            await max_.send(type="sendToGroup", group="g", dataType="text", data=str(number))
-        await max_.ask(type="ping")
-        assert await status_of(session, service, f"/api/hubs/den/connections/{client.id}") == 200
-        await max_.send(type="sendToGroup", group="g", dataType="text", data="one too many")
-        if not away:
-            assert await client.closed() == 1008
-        gone = (await upstream.wait_for("disconnected"))[0]
-
-        assert gone.body == b'{"reason": "The reliable message buffer is full."}'
-        assert await status_of(session, service, f"/api/hubs/den/connections/{client.id}") == 404
-
-
 async def test_one_that_answers_no_ping_may_still_come_back(
     session: aiohttp.ClientSession, upstream: RecordingUpstream
 ) -> None:
@@ -367,15 +221,3 @@ async def test_one_that_answers_no_ping_may_still_come_back(
             assert await losses.next() == silent.id
             async with recovered(session, service, silent) as again:
                 assert again.id == silent.id
-
-
-async def test_a_stop_tells_the_upstream_of_those_who_are_away(
-    session: aiohttp.ClientSession, upstream: RecordingUpstream
-) -> None:
-    async with LocalPubSub(config(upstream)) as service:
-        losses = Losses(service)
-        async with reliable_client(session, service, "den") as client:
-            client.drop()
-            await losses.next()
-
-    assert (await upstream.wait_for("disconnected"))[0].body == b'{"reason": "service reload"}'

@@ -112,3 +112,29 @@ def test_a_connection_holds_a_thousand_literal_rules() -> None:
     with pytest.raises(TooManyRules):
         permissions.grant(SEND, "one-more")
     permissions.revoke(SEND, "group-1")  # a rule that is there may change
+
+
+@pytest.mark.parametrize(
+    ("roles", "told"),
+    [
+        ((), "no group"),
+        (("webpubsub.sendToGroup",), "every group"),
+        (("webpubsub.sendToGroup.a", "webpubsub.sendToGroup.b"), "a, b"),
+        (tuple(f"webpubsub.sendToGroup.{n}" for n in range(7)), "0, 1, 2, 3, 4, 2 more"),
+        (("webpubsub.sendToGroup.a", "webpubsub.sendToGroups.b.*"), "a, 1 pattern"),
+        (("webpubsub.sendToGroups.a.*", "webpubsub.sendToGroups.b.*"), "2 patterns"),
+    ],
+)
+def test_permissions_in_a_few_words(roles: tuple[str, ...], told: str) -> None:
+    assert Permissions.from_roles(roles).describe(Permission.SEND_TO_GROUP) == told
+
+
+def test_what_was_revoked_is_told() -> None:
+    permissions = Permissions.from_roles(("webpubsub.sendToGroup",))
+    permissions.revoke(Permission.SEND_TO_GROUP, "a")
+    assert permissions.describe(Permission.SEND_TO_GROUP) == "every group but a"
+
+    permissions.revoke(Permission.SEND_TO_GROUP, "b")
+    assert permissions.describe(Permission.SEND_TO_GROUP) == "every group but a and 1 more"
+    permissions.revoke(Permission.JOIN_LEAVE_GROUP, "b")
+    assert permissions.describe(Permission.JOIN_LEAVE_GROUP) == "no group"

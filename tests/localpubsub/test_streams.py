@@ -7,8 +7,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from localpubsub.engine.hub import Hub
+from localpubsub.engine.streams import Streams
+from localpubsub.protocol.messages import DataType, EndStream, Payload, StartStream, StreamData
 from localpubsub.server import LocalPubSub
 from tests.localpubsub.conftest import JsonClient, client_url, json_client
+from tests.localpubsub.engine_parts import VirtualTime, connection
+from tests.localpubsub.engine_parts import received as drain
 from tests.localpubsub.reliable_client import Losses, recovered, reliable_client
 
 SEND = ("webpubsub.sendToGroup.reef",)
@@ -191,3 +196,45 @@ async def test_a_stream_outlives_the_socket_of_a_reliable_publisher(
             assert await again.ask(**fragment(2, "b")) == acked(3)
 
             assert [(await member.receive())["data"] for _ in range(2)] == ["a", "b"]
+
+
+def test_any_frame_of_a_stream_keeps_it_alive() -> None:
+    time, hub, publisher = VirtualTime(), Hub("den"), connection("ivy")
+    streams = Streams(lambda _: hub, time.later)
+    streams.start(publisher, StartStream("reef", "s", 10_000))
+
+    for _ in range(3):
+        time.pass_by(9)
+        streams.receive(publisher, StreamData("s"))
+    for number in (1, 1, 7):
+        time.pass_by(9)
+        streams.receive(publisher, StreamData("s", (number, Payload(DataType.TEXT, b"x"))))
+    assert b"streamClosed" not in b"".join(drain(publisher))
+    time.pass_by(10)
+
+    assert b"IdleTimeout" in b"".join(drain(publisher))
+
+
+def test_without_a_timeout_a_stream_may_be_idle_for_five_minutes() -> None:
+    time, hub, publisher = VirtualTime(), Hub("den"), connection("ivy")
+    streams = Streams(lambda _: hub, time.later)
+    streams.start(publisher, StartStream("reef", "s"))
+
+    time.pass_by(299)
+    assert len(drain(publisher)) == 1
+    time.pass_by(2)
+
+    assert b"IdleTimeout" in b"".join(drain(publisher))
+
+
+def test_a_stream_that_was_closed_does_not_time_out() -> None:
+    time, hub, publisher = VirtualTime(), Hub("den"), connection("ivy")
+    streams = Streams(lambda _: hub, time.later)
+    streams.start(publisher, StartStream("reef", "s", 1000))
+    streams.end(publisher, EndStream("s"))
+    streams.start(publisher, StartStream("reef", "s", 5000))
+    drain(publisher)
+
+    time.pass_by(4)
+
+    assert drain(publisher) == []

@@ -7,7 +7,10 @@ import { button, copyButton, make } from "./dom.js";
 import { jsonView } from "./json-view.js";
 import { KIND_WORDS } from "./protocol.js";
 import { outcomeOf } from "./row.js";
-import { counted, duration, fullTime, timeOfDay } from "./words.js";
+import { counted, day, duration, timeOfDay } from "./words.js";
+
+// What the service writes in place of a secret.
+const HIDDEN = "***";
 
 /** All there is to know about one record, and what can be done with it. */
 export class Detail {
@@ -44,14 +47,21 @@ export class Detail {
     return this.#entry;
   }
 
-  /** @param {Entry} entry */
-  show(entry) {
+  /**
+   * @param {Entry} entry
+   * @param {boolean} takesFocus
+   */
+  show(entry, takesFocus) {
     const isOther = entry !== this.#entry;
     this.#entry = entry;
     this.pane.hidden = false;
     this.#render();
     if (isOther) {
       this.pane.scrollTop = 0;
+    }
+    const coversTree = getComputedStyle(this.pane).position === "absolute";
+    if (takesFocus || coversTree) {
+      this.pane.focus({ preventScroll: true });
     }
   }
 
@@ -108,7 +118,7 @@ export class Detail {
       }
     };
     const outcome = outcomeOf(record).words;
-    add("When", `${timeOfDay(record.at)} (${fullTime(record.at)})`);
+    add("When", `${timeOfDay(record.at)}, ${day(record.at)}`);
     add("Outcome", [outcome, record.tookMs === null ? "" : duration(record.tookMs)].filter(Boolean).join(" in "));
     add("Hub", record.hub);
     add("User", record.userId);
@@ -138,9 +148,14 @@ export class Detail {
 
   /** @param {TrafficRecord} record */
   #actions(record) {
-    const row = make("p", "actions");
+    const row = make("div", "actions");
+    /** @type {HTMLElement | string} */
+    let hint = "";
     if (record.kind === "event" || record.kind === "call") {
       row.append(copyButton("Copy as curl", () => curlOf(record, this.endpoint())));
+      if (curlOf(record, this.endpoint()).includes(HIDDEN)) {
+        hint = make("p", "hint", `Secrets are hidden: put the real ones in place of ${HIDDEN} before you run it.`);
+      }
     }
     if (record.kind === "event") {
       row.append(button("Replay", () => this.replay(record)));
@@ -149,6 +164,7 @@ export class Detail {
     if (connectionId) {
       row.append(button("Only this connection", () => this.filterBy(connectionId)));
     }
+    row.append(hint);
     return row;
   }
 }
@@ -161,7 +177,7 @@ function parts({ kind, detail }) {
   switch (kind) {
     case "event":
       return [
-        section("Request", line(`POST ${detail.url}`), headersView(detail.headers), bodyView(detail.body, detail.bodyType)),
+        section("Request", line(`POST ${detail.url}`), headersView(detail.headers), bodyView(detail.body, detail.bodyType), cut(detail)),
         answer(detail.answer),
       ];
     case "call":
@@ -171,6 +187,7 @@ function parts({ kind, detail }) {
           line(`${detail.method} ${detail.path}`),
           headersView(detail.headers),
           bodyView(detail.body, detail.bodyType),
+          cut(detail),
         ),
         section("Answer", line(String(detail.status ?? "none yet")), detail.error ? problem(detail.error) : null),
       ];
@@ -184,7 +201,13 @@ function parts({ kind, detail }) {
         ),
       ];
     case "frame":
-      return [section(detail.direction === "out" ? "Frame to the client" : "Frame from the client", bodyView(detail.text))];
+      return [
+        section(
+          detail.direction === "out" ? "Frame to the client" : "Frame from the client",
+          detail.base64 === undefined ? bodyView(detail.text) : bodyView(detail.base64, "base64"),
+        ),
+        ...(detail.ack ? [section("Acknowledgement", jsonView(detail.ack))] : []),
+      ];
     default:
       return Object.keys(detail ?? {}).length > 0 ? [section("Details", jsonView(detail))] : [];
   }
@@ -196,8 +219,17 @@ function answer(answered) {
     return section("Answer", make("p", "hint", "None yet: the event handler is still at work."));
   }
   const status = line(`Status ${answered.status ?? "unknown"}`);
+  const error = answered.error ? problem(answered.error) : null;
+  if (error && typeof answered.status !== "number") {
+    return section("Answer", line("None that could be used"), error);
+  }
   const body = bodyView(answered.body, answered.bodyType);
-  return section("Answer", status, headersView(answered.headers), body, answered.error ? problem(answered.error) : null);
+  return section("Answer", status, headersView(answered.headers), body, cut(answered), error);
+}
+
+/** @param {Record<string, any>} told with `bodyLength` where that is not all of the body */
+function cut({ bodyLength }) {
+  return bodyLength ? make("p", "hint", `Only the beginning: the body has ${counted(bodyLength, "byte")}.`) : null;
 }
 
 /** @param {unknown} error */

@@ -20,7 +20,8 @@ const UNREACHABLE = "The service does not answer. It may not be running.";
 /**
  * The live feed. It comes back by itself, each time after a longer pause.
  *
- * Events: `status` (detail: `FeedStatus`) and `message` (detail: what the service told, an object with a `type`).
+ * Events: `status` (detail: `FeedStatus`) and `message` (detail: what the service told, an object with a `type`, and
+ * how many characters that took).
  */
 export class Feed extends EventTarget {
   /** @type {WebSocket | null} */
@@ -82,7 +83,8 @@ export class Feed extends EventTarget {
     this.#lastHeard = Date.now();
     const message = typeof data === "string" ? parse(data) : null;
     if (typeof message?.type === "string") {
-      this.dispatchEvent(new CustomEvent("message", { detail: message }));
+      const detail = { message, characters: String(data).length };
+      this.dispatchEvent(new CustomEvent("message", { detail }));
     }
   }
 

@@ -68,7 +68,7 @@ export class HubsPanel {
     }
     arrange(this.list, views.map((view) => view.element));
     this.empty.hidden = views.length > 0;
-    const connections = this.#hubs.reduce((sum, hub) => sum + hub.connections.length, 0);
+    const connections = this.#hubs.reduce((sum, hub) => sum + sizeOf(hub), 0);
     setText(this.counts, `${counted(views.length, "hub")}, ${counted(connections, "connection")}`);
   }
 }
@@ -90,6 +90,7 @@ class HubView {
   #connectionTitle = make("h4", "", "Connections");
   #connectionList = make("ul", "connections");
   #none = make("p", "hint");
+  #leftOut = make("p", "hint");
   #more = button("", () => {
     this.#limit += CONNECTIONS_AT_ONCE;
     this.changed();
@@ -108,7 +109,7 @@ class HubView {
     this.#head.append(make("h3", "", name), this.#numbers);
     const inside = make("div", "hub-inside");
     inside.append(this.#handlers, this.#groupTitle, this.#groupList, this.#groupRest);
-    inside.append(this.#connectionTitle, this.#connectionList, this.#none, this.#more);
+    inside.append(this.#connectionTitle, this.#connectionList, this.#none, this.#more, this.#leftOut);
     this.element.append(this.#head, inside);
   }
 
@@ -117,7 +118,7 @@ class HubView {
    * @param {string} wanted in lower case; empty is everything
    */
   update(hub, wanted) {
-    setText(this.#numbers, `${counted(hub.connections.length, "connection")}, ${counted(hub.groups.length, "group")}`);
+    setText(this.#numbers, `${counted(sizeOf(hub), "connection")}, ${counted(hub.groups.length, "group")}`);
     this.#tellHandlers(hub);
     const groups = hub.groups.filter(({ name }) => name.toLowerCase().includes(wanted));
     this.#groupTitle.hidden = this.#groupList.hidden = groups.length === 0;
@@ -125,6 +126,8 @@ class HubView {
     const connections = hub.connections.filter((one) => fits(one, wanted));
     this.#tellConnections(connections);
     this.#none.hidden = connections.length > 0;
+    this.#leftOut.hidden = !hub.leftOut;
+    setText(this.#leftOut, `Not told of here: ${counted(hub.leftOut ?? 0, "more connection")}.`);
     setText(this.#none, wanted ? "No connection fits the filter." : "Nobody is connected.");
   }
 
@@ -213,6 +216,9 @@ class HubView {
     setText(this.#more, `Show more (${rest} left)`);
   }
 }
+
+/** @param {HubState} hub */
+const sizeOf = ({ connections, leftOut }) => connections.length + (leftOut ?? 0);
 
 /**
  * @param {ConnectionState} connection

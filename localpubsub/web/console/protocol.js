@@ -5,9 +5,11 @@
  *
  * @typedef {"open" | "frame" | "event" | "call" | "delivery" | "close"} Kind
  *
+ * @typedef {string | number} RecordId
+ *
  * @typedef {object} TrafficRecord
- * @property {string} id
- * @property {string | null} cause the id of the record this one follows from
+ * @property {RecordId} id
+ * @property {RecordId | null} cause the id of the record this one follows from
  * @property {boolean} exact false where the cause is a guess
  * @property {number} at in milliseconds
  * @property {Kind} kind
@@ -35,6 +37,7 @@
  * @property {ConnectionState[]} connections
  * @property {GroupState[]} groups
  * @property {Handler[]} handlers
+ * @property {number} [leftOut] connections that are there and not told
  *
  * @typedef {{ type: "snapshot", endpoint: string, hubs: HubState[] }} Snapshot
  * @typedef {{ type: "rates", at: number } & Record<Series, number>} Rates

@@ -1,5 +1,5 @@
 // @ts-check
-/** @import { TrafficRecord } from "./protocol.js" */
+/** @import { RecordId, TrafficRecord } from "./protocol.js" */
 
 const MOST_RECORDS = 5_000;
 const MOST_CHARACTERS = 32 * 2 ** 20;
@@ -13,6 +13,7 @@ export class Entry {
   /** @type {Entry[]} oldest first */
   children = [];
   depth = 0;
+  generation = 0;
   /** Raised when the record is replaced. */
   revision = 0;
   isOpen = true;
@@ -56,11 +57,15 @@ export class Entry {
 
 /** The newest records, as trees of causes. */
 export class Records {
-  /** @type {Map<string, Entry>} */
+  /** @type {Map<RecordId, Entry>} */
   #entries = new Map();
-  /** Roots whose cause is not known, by that cause: it may still come. @type {Map<string, Set<Entry>>} */
+  /** Roots whose cause is not known, by that cause: it may still come. @type {Map<RecordId, Set<Entry>>} */
   #orphans = new Map();
   #characters = 0;
+  /** Raised for each feed: a service that was restarted gives the same ids to other records. */
+  #generation = 0;
+  /** Whether what comes is unfolded. */
+  startsOpen = true;
   /** @type {Entry[]} oldest first */
   roots = [];
 
@@ -68,7 +73,7 @@ export class Records {
     return this.#entries.size;
   }
 
-  /** @param {string} id */
+  /** @param {RecordId} id */
   get(id) {
     return this.#entries.get(id);
   }
@@ -80,13 +85,18 @@ export class Records {
    * @param {number} weight about how many characters it holds
    */
   put(record, weight) {
-    const known = this.#entries.get(record.id);
+    let known = this.#entries.get(record.id);
+    if (known && known.generation < this.#generation && known.record.at !== record.at) {
+      this.#renameEarlier();
+      known = undefined;
+    }
     this.#characters += weight - (known?.weight ?? 0);
     if (known === undefined) {
       this.#add(new Entry(record, weight));
     } else {
       const moves = known.record.cause !== record.cause;
       known.replace(record);
+      known.generation = this.#generation;
       known.weight = weight;
       if (moves) {
         this.#detach(known);
@@ -105,10 +115,32 @@ export class Records {
     this.roots = [];
   }
 
+  /** A feed begins. */
+  begin() {
+    this.#generation += 1;
+  }
+
+  /** What an earlier service told stays, under ids the present one does not use. */
+  #renameEarlier() {
+    const own = (/** @type {RecordId} */ id) => `${id} before ${this.#generation}`;
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    for (const entry of entries) {
+      if (entry.generation < this.#generation) {
+        const { id, cause } = entry.record;
+        this.#orphans.get(cause ?? "")?.delete(entry);
+        entry.record = { ...entry.record, id: own(id), cause: cause === null ? null : own(cause) };
+      }
+      this.#entries.set(entry.record.id, entry);
+    }
+  }
+
   /** @param {Entry} entry */
   #add(entry) {
     const { id } = entry.record;
     this.#entries.set(id, entry);
+    entry.isOpen = this.startsOpen;
+    entry.generation = this.#generation;
     this.#attach(entry);
     const waiting = this.#orphans.get(id) ?? [];
     this.#orphans.delete(id);

@@ -3,7 +3,7 @@
 /** @import { Entry } from "./records.js" */
 import { make, setText } from "./dom.js";
 import { KIND_WORDS } from "./protocol.js";
-import { counted, duration, fullTime, shortened, timeOfDay } from "./words.js";
+import { counted, day, duration, shortened, timeOfDay } from "./words.js";
 
 let lastNumber = 0;
 
@@ -32,7 +32,9 @@ export class Row {
     this.#twisty.ariaHidden = "true";
     this.#guess.title = "The cause of this one is a guess, by time and connection: nothing on the wire says it.";
     this.#summary.dir = "auto";
-    this.line.append(this.#twisty, this.#kind, this.#guess, this.#summary);
+    const what = make("div", "what");
+    what.append(this.#guess, this.#summary);
+    this.line.append(this.#twisty, this.#kind, what);
     this.line.append(this.#who, this.#outcome, this.#took, this.#time);
     /** @type {HTMLUListElement | null} */
     this.group = null;
@@ -65,7 +67,7 @@ export class Row {
     this.element.dataset.kind = kind;
     setText(this.#kind, KIND_WORDS[kind] ?? kind);
     setText(this.#summary, summary);
-    setText(this.#who, [hub, userId || (connectionId && shortened(connectionId, 8))].filter(Boolean).join(" · "));
+    setText(this.#who, [userId || (connectionId && shortened(connectionId, 8)), hub].filter(Boolean).join(" · "));
     this.#who.title = connectionId ? `Connection ${connectionId}` : "";
     const { words, tone } = outcomeOf(record);
     setText(this.#outcome, words);
@@ -73,7 +75,7 @@ export class Row {
     setText(this.#took, tookMs === null || tookMs === undefined ? "" : duration(tookMs));
     setText(this.#time, timeOfDay(at));
     this.#time.dateTime = new Date(at).toISOString();
-    this.#time.title = fullTime(at);
+    this.#time.title = day(at);
   }
 
   /** The list of what it caused, made when it is first needed. */
@@ -101,11 +103,15 @@ export function outcomeOf({ kind, status, detail }) {
     const isGood = status >= 200 && status < 300;
     return { words: String(status), tone: isGood ? "good" : status >= 400 || status === 0 ? "bad" : "odd" };
   }
-  if (kind === "event" && !detail.answer) {
+  if (kind === "event" && !detail.answer && !detail.error) {
     return { words: "waiting", tone: "waiting" };
+  }
+  if (kind === "frame" && detail.ack) {
+    const { success, error } = detail.ack;
+    return success ? { words: "acked", tone: "" } : { words: error?.name ?? "refused", tone: "bad" };
   }
   if (kind === "delivery" && typeof detail.receivers === "number") {
     return { words: counted(detail.receivers, "receiver"), tone: detail.receivers === 0 ? "odd" : "" };
   }
-  return detail.error ? { words: "failed", tone: "bad" } : { words: "", tone: "" };
+  return detail.error || detail.answer?.error ? { words: "failed", tone: "bad" } : { words: "", tone: "" };
 }

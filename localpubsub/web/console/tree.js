@@ -27,7 +27,7 @@ export class Tree {
    * @param {HTMLButtonElement} parts.older
    * @param {Records} parts.records
    * @param {Filter} parts.filter
-   * @param {(entry: Entry) => void} parts.select called for the record a person wants to read
+   * @param {(entry: Entry, goesThere?: boolean) => void} parts.select called for the record a person wants to read
    * @param {(shown: number) => void} parts.rendered
    */
   constructor({ list, older, records, filter, select, rendered }) {
@@ -232,7 +232,7 @@ export class Tree {
       case "Enter":
       case " ":
         if (row) {
-          this.select(row.entry);
+          this.select(row.entry, event.key === "Enter");
         } else {
           item.querySelector("button")?.click();
         }

@@ -7,14 +7,14 @@ const clock = new Intl.DateTimeFormat(undefined, {
   fractionalSecondDigits: 3,
   hourCycle: "h23",
 });
-const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const numbers = new Intl.NumberFormat();
 
 /** @param {number} at */
 export const timeOfDay = (at) => clock.format(at);
 
 /** @param {number} at */
-export const fullTime = (at) => calendar.format(at);
+export const day = (at) => calendar.format(at);
 
 /** @param {number} value */
 export const count = (value) => numbers.format(value);

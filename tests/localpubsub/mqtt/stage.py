@@ -16,6 +16,7 @@ from localpubsub.engine.upstream import DeliveryFailed, UpstreamAnswer, Upstream
 from localpubsub.protocol.mqtt import packets as p
 from localpubsub.protocol.mqtt.encoder import encode
 from localpubsub.protocol.mqtt.packets import V5, Packet
+from localpubsub.protocol.mqtt.properties import Properties
 from localpubsub.protocol.mqtt.stream import PacketStream
 from localpubsub.protocol.subprotocols import RawCodec
 
@@ -178,4 +179,17 @@ def refuse(status: int, body: bytes = b"", **answer: Any) -> Answer:
     return refusing
 
 
-__all__ = ["EVERYTHING", "HANDLER", "Client", "Stage", "refuse"]
+COMING_BACK = p.Connect("buoy7", V5, False, 60, properties=Properties(session_expiry=20))
+
+
+def payloads(packets: list[p.Packet]) -> list[bytes]:
+    return [packet.payload for packet in packets if isinstance(packet, p.Publish)]
+
+
+async def come_back(stage: Stage, connect: p.Connect = COMING_BACK, **who: Any) -> tuple[Client, bool, list[p.Packet]]:
+    """The client, whether its session was still there, and what it missed."""
+    client = stage.client(**who)
+    connack, *missed = await client.send(connect)
+    assert isinstance(connack, p.ConnAck)
+    assert connack.code == 0
+    return client, connack.session_present, missed

@@ -157,10 +157,9 @@ async def test_a_stop_waits_for_the_events_on_their_way(
     session: aiohttp.ClientSession, upstream: RecordingUpstream
 ) -> None:
     upstream.answer = slowly("roll")
-    async with LocalPubSub(config(upstream)) as service:
-        async with connected(session, mqtt_url(service, "den")) as peer:
-            await peer.send(p.Publish("$webpubsub/server/events/roll"), p.Disconnect())
-            await upstream.wait_for("roll")
+    async with LocalPubSub(config(upstream)) as service, connected(session, mqtt_url(service, "den")) as peer:
+        await peer.send(p.Publish("$webpubsub/server/events/roll"), p.Disconnect())
+        await upstream.wait_for("roll")
 
     assert [event.event for event in upstream.events] == ["connect", "connected", "roll", "disconnected"]
 
