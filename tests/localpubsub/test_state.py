@@ -69,7 +69,11 @@ async def test_what_was_not_confirmed_comes_after_a_restart_in_order(
     async with started(file) as service, reliable_client(session, service) as client:
         for text in ("a", "b", "c"):
             await send_to_connection(session, service, client.id, text)
-        assert [await client.receive() for _ in "abc"] == [server_text(1, "a"), server_text(2, "b"), server_text(3, "c")]
+        assert [await client.receive() for _ in "abc"] == [
+            server_text(1, "a"),
+            server_text(2, "b"),
+            server_text(3, "c"),
+        ]
         await client.send(type="sequenceAck", sequenceId=1)
         assert await client.ask(type="ping") == {"type": "pong"}
         await service.stop()
