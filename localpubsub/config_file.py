@@ -117,6 +117,7 @@ class _Reader:
             "state": self._folder / table.take("state", str) if table.has("state") else None,
             "accept_entra_tokens": table.take("accept_entra_tokens", bool),
             "mqtt_lenient_client_ids": table.take("mqtt_lenient_client_ids", bool),
+            "console_password": table.take("console_password", str),
         }
         delivery, websocket = table.table("delivery"), table.table("websocket")
         for key, name in DELIVERY.items():

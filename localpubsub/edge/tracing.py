@@ -70,7 +70,7 @@ def trace_refusal(trace: Trace, request: RestRequest, answer: RestAnswer) -> Non
 def _begin(trace: Trace, request: RestRequest) -> Record:
     hub, *segments = request.raw_path.removeprefix(PREFIX).split("/")
     named = {name: unquote(value) for name, value in zip(segments[::2], segments[1::2], strict=False)}
-    query = urlencode(list(request.query.items()))
+    query = urlencode(list(request.query.items()), errors="replace")
     path = f"{request.raw_path}?{query}" if query else request.raw_path
     short = unquote("/".join(segments))
     content = CallContent(request.method, path, short, without_secrets(request.headers.items()))
