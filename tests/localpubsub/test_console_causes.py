@@ -229,6 +229,15 @@ async def test_calls_that_are_refused(session: aiohttp.ClientSession, service: L
     )
 
 
+@pytest.mark.parametrize("query", ["x=%FF", "x=%ED%A0%80", "x=a%20b&y"])
+async def test_looking_on_breaks_no_call(session: aiohttp.ClientSession, service: LocalPubSub, query: str) -> None:
+    async with looking(session, service) as page:
+        response = await call(session, service, "POST", f"/api/hubs/open/:send?{query}", data="x", headers=TEXT)
+        made = await page.record("call", lambda one: one["status"] is not None)
+
+    assert (response.status, made["status"]) == (202, 202)
+
+
 async def test_no_secret_is_told(
     session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
 ) -> None:

@@ -6,13 +6,17 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import time
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from localpubsub.config import EventHandler, GroupPresence, HubSettings
+from localpubsub.protocol import reconnection
 from localpubsub.server import LocalPubSub
+from tests.localpubsub.arena import _is_of_the_service
 from tests.localpubsub.conftest import (
     PRIMARY,
     SECONDARY,
@@ -48,6 +52,10 @@ def file(tmp_path: Path) -> Path:
 async def started(file: Path, upstream: RecordingUpstream | None = None, **changes: Any) -> AsyncIterator[LocalPubSub]:
     async with LocalPubSub(config(upstream, state=file, **changes)) as service:
         yield service
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {one.name: one.stat().st_mode & 0o777 for one in folder.iterdir()}
 
 
 async def lost(client: ReliableClient) -> None:
@@ -101,6 +109,14 @@ async def test_what_came_while_the_client_was_away_is_kept(session: aiohttp.Clie
         assert await again.receive() == server_text(1, "a")
 
 
+async def test_a_service_that_is_stopped_ends_nobody_any_more(session: aiohttp.ClientSession, file: Path) -> None:
+    async with started(file) as service, reliable_client(session, service):
+        await service.stop()
+
+    timers = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    assert [one for one in timers if not one.cancelled() and _is_of_the_service(one)] == []
+
+
 async def test_two_restarts_are_as_one(session: aiohttp.ClientSession, file: Path) -> None:
     async with started(file) as service, reliable_client(session, service) as client:
         await send_to_connection(session, service, client.id, "a")
@@ -135,9 +151,7 @@ async def test_groups_permissions_and_acks_are_as_they_were(session: aiohttp.Cli
         assert other["error"]["name"] == "Forbidden"
 
 
-async def test_a_group_is_left_and_not_entered_again(
-    session: aiohttp.ClientSession, file: Path, upstream: RecordingUpstream
-) -> None:
+async def test_a_group_is_empty_when_who_came_back_is_gone(session: aiohttp.ClientSession, file: Path) -> None:
     async with started(file) as service, reliable_client(session, service, groups=("g",)) as client:
         await service.stop()
 
@@ -178,6 +192,23 @@ async def test_the_upstream_sees_one_connection_go_on(
     assert json.loads(after.headers["ce-connectionState"]) == "two"
     assert {"c1=v", "c3=v"} <= set(after.headers["Cookie"].split("; "))
     assert gone.headers["ce-id"] == "4"
+
+
+async def test_the_upstream_hears_of_a_group_when_it_is_entered_and_left(
+    session: aiohttp.ClientSession, file: Path, upstream: RecordingUpstream
+) -> None:
+    """Neither the stop nor the restart is one of these."""
+    presence = EventHandler(f"{upstream.url}/events", group_presence_events=GroupPresence(("joined", "left")))
+    hubs = {"open": HubSettings(event_handlers=(presence,))}
+    async with started(file, hubs=hubs) as service, reliable_client(session, service, groups=("g",)):
+        await upstream.wait_for("joined")
+        await service.stop()
+    service = LocalPubSub(config(state=file, hubs=hubs))
+    service.service.sessions.recovery_seconds = 0.01
+    async with service:
+        await upstream.wait_for("left")
+
+    assert [one.event for one in upstream.events] == ["joined", "left"]
 
 
 async def test_nobody_comes_back_after_the_restart(
@@ -231,8 +262,8 @@ async def test_others_are_told_to_go_as_ever(
     session: aiohttp.ClientSession, file: Path, upstream: RecordingUpstream
 ) -> None:
     async with started(file, upstream) as service, json_client(session, service, "den") as plain:
-        await service.stop()
-        assert await plain.closed() == 1001
+        _, code = await asyncio.gather(service.stop(), plain.closed())
+        assert code == 1001
 
     assert (await upstream.wait_for("disconnected"))[0].body == b'{"reason": "service reload"}'
     async with started(file) as service:
@@ -243,18 +274,19 @@ async def test_who_asks_while_it_stops_is_to_try_again(
     session: aiohttp.ClientSession, file: Path, upstream: RecordingUpstream
 ) -> None:
     """A close would tell the client that its connection is gone for good."""
-    asked: list[int] = []
-
     async with started(file) as service, reliable_client(session, service) as client:
-        stopping = asyncio.create_task(service.stop())
-        await asyncio.sleep(0)  # its first step; the sockets that listen are still there
         url = recovery_url(service, "open", client.id, client.token)
-        with pytest.raises((aiohttp.WSServerHandshakeError, aiohttp.ClientConnectionError)) as refusal:
-            await session.ws_connect(url, protocols=[RELIABLE])
-        asked.append(getattr(refusal.value, "status", 503))
-        await stopping
+        close = service._console.close
 
-    assert asked == [503]
+        async def in_between() -> None:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+                await session.ws_connect(url, protocols=[RELIABLE])
+            assert refusal.value.status == 503
+            await close()
+
+        service._console.close = in_between  # type: ignore[method-assign]
+        await service.stop()
+
     async with started(file) as service, recovered(session, service, client) as again:
         assert again.id == client.id
 
@@ -265,18 +297,19 @@ async def test_without_the_setting_there_is_no_file_and_no_thread(
     monkeypatch.chdir(tmp_path)
     async with LocalPubSub(config()) as service, reliable_client(session, service) as client:
         assert not [one for one in threading.enumerate() if one.name.startswith("state")]
-        await service.stop()
+        stopping = asyncio.create_task(service.stop())
         assert (await client.receive())["event"] == "disconnected"
+        assert await client.closed() == 1001
+        await stopping
 
-    assert list(tmp_path.iterdir()) == []
+    assert modes(tmp_path) == {}
 
 
 async def test_a_stop_leaves_one_file_that_others_cannot_read(session: aiohttp.ClientSession, file: Path) -> None:
     async with started(file) as service, reliable_client(session, service):
         await service.stop()
 
-    assert [one.name for one in file.parent.iterdir()] == [file.name]
-    assert file.stat().st_mode & 0o077 == 0
+    assert modes(file.parent) == {file.name: 0o600}
 
 
 async def test_a_port_that_is_taken_costs_nothing(session: aiohttp.ClientSession, file: Path) -> None:
@@ -297,15 +330,14 @@ async def test_a_protobuf_client_comes_back_too(session: aiohttp.ClientSession, 
     async with started(file) as service:
         losses = Losses(service)
         async with session.ws_connect(client_url(service, "open", groups=("g",)), protocols=[name]) as socket:
-            connected = await socket.receive_bytes(timeout=5)
+            await socket.receive_bytes(timeout=5)
             await send_to_group(session, service, "g", "hello")
             first = await socket.receive_bytes(timeout=5)
             connection = next(iter(service.service.hub("open").connections.values()))
             ReliableClient(socket, {}).drop()
             await losses.next()
-            token = connected.partition(b"\x1a")[2][1:].decode(errors="replace")
 
-    assert "." in token
+    token = reconnection.issue(PRIMARY, connection.id, time())
     async with started(file) as service:
         url = recovery_url(service, "open", connection.id, token)
         async with session.ws_connect(url, protocols=[name]) as socket:
