@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
@@ -33,12 +34,14 @@ from app.upstream.outbox import NoOutbox
 from app.upstream.publisher import Publisher, trace_of_event
 from app.upstream.registry import HubRegistry, build_hub, load_hub_class
 from app.upstream.service import ServiceClient
-from app.upstream.testing import RecordingPublisher
 from app.upstream.webhook import Limits, Webhook
+
+if TYPE_CHECKING:
+    from app.upstream.testing import RecordingPublisher
 
 log = structlog.get_logger(__name__)
 
-PublisherFor = Callable[[str], RecordingPublisher]
+PublisherFor = Callable[[str], "RecordingPublisher"]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from localpubsub.edge.tls import server_context
 from localpubsub.edge.tokens import DEFAULT_PORTS, ENTRA_WARNING, MQTT_PATH, TUNNEL_PATH, Tokens
 from localpubsub.edge.tunnel import TunnelEndpoint, Tunnels
 from localpubsub.edge.webhook import WebhookClient
-from localpubsub.edge.websocket import CLIENT_PATH, ClientEndpoint, refuse
+from localpubsub.edge.websocket import CLIENT_PATH, ClientEndpoint
 from localpubsub.engine.chaos import Chaos
 from localpubsub.engine.mqtt import Mqtt
 from localpubsub.engine.service import Service
@@ -179,11 +179,14 @@ class LocalPubSub:
         if path == CONSOLE_PATH or path.startswith(f"{CONSOLE_PATH}/"):
             return await self._console(request)
         is_planned = path.startswith("/clients/socketio/")
-        return refuse(501, NOT_OFFERED) if is_planned else refuse(404, "there is no such path")
+        status, text = (501, NOT_OFFERED) if is_planned else (404, "there is no such path")
+        return web.Response(status=status, text=text)
 
     async def _client(self, request: web.Request, hub: str) -> web.StreamResponse:
         if self._is_leaving:
-            return refuse(503, "the service stops")  # clients try again, where a close would be an end
+            return web.Response(
+                status=503, text="the service stops"
+            )  # clients try again, where a close would be an end
         return await self._clients(request, hub)
 
 

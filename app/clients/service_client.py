@@ -66,7 +66,7 @@ class AzureServiceClient:
         message: Message,
         *,
         excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
         await self._send("send_to_all", "", message, _params(excluded, filter, ttl_seconds))
@@ -77,7 +77,7 @@ class AzureServiceClient:
         message: Message,
         *,
         excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
         path = f"groups/{quote(group, safe='')}/"
@@ -88,7 +88,7 @@ class AzureServiceClient:
         user_id: str,
         message: Message,
         *,
-        filter: str | None = None,  # noqa: A002
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
         path = f"users/{quote(user_id, safe='')}/"
@@ -117,10 +117,10 @@ class AzureServiceClient:
     async def remove_user_from_all_groups(self, user_id: str) -> None:
         await _call("remove_user_from_all_groups", self.client.remove_user_from_all_groups(user_id))
 
-    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:
         await self._change_groups("add_connections_to_groups", ":addToGroups", groups, filter)
 
-    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None:
         await self._change_groups("remove_connections_from_groups", ":removeFromGroups", groups, filter)
 
     async def grant_permission(self, permission: Permission, connection_id: str, group: str) -> None:

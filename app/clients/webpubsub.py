@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from app.clients.bearer import Bearer, NoBearer
 from app.clients.http1 import Answer, KeepAliveClient, NoAnswer
+from app.clients.service_client import API_VERSION
 from app.fanout.delivery import SendFailed
 from app.models.actions import (
     Action,
@@ -36,10 +37,7 @@ from app.models.actions import (
     SendToUser,
 )
 
-API_VERSION = "2024-12-01"
 _VERSION = f"api-version={API_VERSION}"
-
-
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 

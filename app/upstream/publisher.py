@@ -86,7 +86,7 @@ class Publisher(ABC):
         message: Message,
         *,
         excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002 - the service's own word
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
         await self.publish(SendToAll.of(message, excluded=tuple(excluded), filter=filter, ttl_seconds=ttl_seconds))
@@ -97,7 +97,7 @@ class Publisher(ABC):
         message: Message,
         *,
         excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
         await self.publish(
@@ -109,7 +109,7 @@ class Publisher(ABC):
         user_id: str,
         message: Message,
         *,
-        filter: str | None = None,  # noqa: A002
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
         """Reaches every connection of the user."""

@@ -23,7 +23,7 @@ class ServiceClient(Protocol):
         message: Message,
         *,
         excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002 - the service's own word
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None: ...
 
@@ -33,7 +33,7 @@ class ServiceClient(Protocol):
         message: Message,
         *,
         excluded: Collection[str] = (),
-        filter: str | None = None,  # noqa: A002
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None: ...
 
@@ -42,7 +42,7 @@ class ServiceClient(Protocol):
         user_id: str,
         message: Message,
         *,
-        filter: str | None = None,  # noqa: A002
+        filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
         """Reaches every connection of the user."""
@@ -64,10 +64,10 @@ class ServiceClient(Protocol):
 
     async def remove_user_from_all_groups(self, user_id: str) -> None: ...
 
-    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:
         """Every connection that matches `filter`; an empty filter means the whole hub."""
 
-    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None: ...  # noqa: A002
+    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None: ...
 
     async def grant_permission(self, permission: Permission, connection_id: str, group: str) -> None: ...
 

@@ -132,10 +132,10 @@ class RecordingPublisher(Publisher):
     async def remove_connection_from_all_groups(self, connection_id: str) -> None:
         self._call("remove_connection_from_all_groups", connection_id=connection_id)
 
-    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+    async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:
         self._call("add_connections_to_groups", groups=tuple(groups), filter=filter)
 
-    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None:  # noqa: A002
+    async def remove_connections_from_groups(self, groups: Sequence[str], *, filter: str = "") -> None:
         self._call("remove_connections_from_groups", groups=tuple(groups), filter=filter)
 
     async def close_user_connections(

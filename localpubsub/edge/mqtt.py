@@ -3,18 +3,17 @@
 import asyncio
 import logging
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import WSMessage, WSMsgType, web
 
 from localpubsub.config import ServiceConfig
-from localpubsub.edge.knocking import Query, last, offered, read_knock, read_query
-from localpubsub.edge.tokens import MQTT_PATH, ClientClaims, InvalidToken, Tokens
+from localpubsub.edge.knocking import Doorkeeper, Refused, legal_hub, offered, read_knock, read_query
+from localpubsub.edge.tokens import MQTT_PATH, Tokens
 from localpubsub.engine.knock import Knock
 from localpubsub.engine.mqtt import Mqtt
 from localpubsub.engine.mqtt_client import MqttClient
 from localpubsub.engine.outbound import Close, Outbound
-from localpubsub.protocol import names
 from localpubsub.protocol.subprotocols import RawCodec
 
 log = logging.getLogger(__name__)
@@ -26,11 +25,6 @@ FRAME_LIMIT = 4 * 1024 * 1024
 CONNECT_SECONDS = 10.0
 REASON_BYTES = 123
 GOODBYES = frozenset({1000, 1001})
-ANONYMOUS = ClientClaims(None, (), (), {})
-
-
-def refuse(status: int, reason: str = "") -> web.Response:
-    return web.Response(status=status, text=reason)
 
 
 class MqttEndpoint:
@@ -39,34 +33,18 @@ class MqttEndpoint:
     def __init__(self, mqtt: Mqtt, tokens: Tokens, config: ServiceConfig) -> None:
         self.connect_seconds = CONNECT_SECONDS
         self._mqtt = mqtt
-        self._tokens = tokens
+        self._doorkeeper = Doorkeeper(MQTT_PATH, tokens, config)
         self._config = config
         self._open: dict[asyncio.Task[Any], MqttSocket] = {}
 
     async def __call__(self, request: web.Request, hub: str) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() != "websocket":
-            return refuse(400, "this is an endpoint for MQTT over WebSocket")
-        if not names.is_hub(hub):
-            return refuse(400, "the hub name is missing or not legal")
+            return web.Response(status=400, text="this is an endpoint for MQTT over WebSocket")
         try:
-            claims = self._claims(request, hub, read_query(request))
-        except InvalidToken as error:
-            log.info("an MQTT client of hub %r was refused: %s", hub, error)
-            return refuse(401)
-        if not all(names.is_group(group) for group in claims.groups):
-            return refuse(400, "the token holds a group name that is not legal")
+            claims = self._doorkeeper.read(request, legal_hub(hub), read_query(request))
+        except Refused as refusal:
+            return refusal.response()
         return await self._serve(request, hub, read_knock(request, claims, RawCodec()))
-
-    def _claims(self, request: web.Request, hub: str, query: Query) -> ClientClaims:
-        token = last(query, "access_token")
-        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        if not token and scheme.lower() == "bearer":
-            token = bearer.strip()
-        if token:
-            return self._tokens.client(token, path=MQTT_PATH, hub=hub, host=request.host)
-        if self._config.hub(hub).anonymous_connect:
-            return ANONYMOUS
-        raise InvalidToken("there is no token, and the hub does not allow anonymous clients")
 
     async def _serve(self, request: web.Request, hub: str, knock: Knock) -> web.StreamResponse:
         response = web.WebSocketResponse(
@@ -80,15 +58,14 @@ class MqttEndpoint:
         try:
             await response.prepare(request)
         except ConnectionError:
-            return refuse(400)  # it is gone already
+            return web.Response(status=400)  # it is gone already
         socket = MqttSocket(response, request.transport, self._config.close_seconds)
-        task = asyncio.current_task()
-        if task is not None:  # a handler always runs in one
-            self._open[task] = socket
+        task = cast("asyncio.Task[Any]", asyncio.current_task())  # a handler always runs in one
+        self._open[task] = socket
         try:
             await socket.run(MqttClient(self._mqtt, hub, knock, socket.outbound), self.connect_seconds)
         finally:
-            self._open.pop(task, None)  # type: ignore[arg-type]
+            del self._open[task]
         return response
 
     def close_all(self, reason: str) -> None:

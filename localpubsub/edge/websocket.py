@@ -1,31 +1,32 @@
 """WebSocket clients at the door: who comes in, and who comes back (spec/service.md 1.4, 1.5, 4.3)."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
 from localpubsub.config import ServiceConfig
 from localpubsub.edge.client_socket import ClientResponse, ClientSocket
-from localpubsub.edge.knocking import Query, last, offered, raw_mode, read_knock, read_query
+from localpubsub.edge.knocking import (
+    Doorkeeper,
+    Query,
+    Refused,
+    last,
+    legal_hub,
+    offered,
+    raw_mode,
+    read_knock,
+    read_query,
+)
 from localpubsub.edge.socket_writer import WriteTurns
-from localpubsub.edge.tokens import ClientClaims, InvalidToken, Tokens
+from localpubsub.edge.tokens import Tokens
 from localpubsub.engine.knock import Knock
 from localpubsub.engine.service import ConnectRefused, Service
-from localpubsub.protocol import names
 from localpubsub.protocol.subprotocols import well_known
 
-log = logging.getLogger(__name__)
-
 CLIENT_PATH = "/client/hubs/"
-ANONYMOUS = ClientClaims(None, (), (), {})
 CONNECTION_ID, RECONNECTION_TOKEN = "awps_connection_id", "awps_reconnection_token"
-
-
-def refuse(status: int, reason: str = "") -> web.Response:
-    return web.Response(status=status, text=reason)
 
 
 class ClientEndpoint:
@@ -33,54 +34,36 @@ class ClientEndpoint:
 
     def __init__(self, service: Service, tokens: Tokens, config: ServiceConfig) -> None:
         self._service = service
-        self._tokens = tokens
+        self._doorkeeper = Doorkeeper(CLIENT_PATH, tokens, config)
         self._config = config
         self._turns = WriteTurns()
         self._open: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, request: web.Request, hub: str) -> web.StreamResponse:
         if not web.WebSocketResponse().can_prepare(request):
-            return refuse(400, "this is an endpoint for WebSocket clients")
-        if not names.is_hub(hub):
-            return refuse(400, "the hub name is missing or not legal")
-        query = read_query(request)
-        if last(query, CONNECTION_ID):
-            return await self._recover(request, hub, query)
+            return web.Response(status=400, text="this is an endpoint for WebSocket clients")
         try:
-            claims = self._claims(request, hub, query)
-            raw = raw_mode(query)
-        except InvalidToken as error:
-            log.info("a client of hub %r was refused: %s", hub, error)
-            return refuse(401)
-        except ValueError as error:
-            return refuse(400, str(error))
-        if not all(names.is_group(group) for group in claims.groups):
-            return refuse(400, "the token holds a group name that is not legal")
-        return await self._admit(request, hub, read_knock(request, claims, raw))
-
-    def _claims(self, request: web.Request, hub: str, query: Query) -> ClientClaims:
-        token = last(query, "access_token")
-        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        if not token and scheme.lower() == "bearer":
-            token = bearer.strip()
-        if token:
-            return self._tokens.client(token, path=CLIENT_PATH, hub=hub, host=request.host)
-        if self._config.hub(hub).anonymous_connect:
-            return ANONYMOUS
-        raise InvalidToken("there is no token, and the hub does not allow anonymous clients")
+            query = read_query(request)
+            if last(query, CONNECTION_ID):
+                return await self._recover(request, legal_hub(hub), query)
+            claims = self._doorkeeper.read(request, legal_hub(hub), query)
+            knock = read_knock(request, claims, raw_mode(query))
+        except Refused as refusal:
+            return refusal.response()
+        return await self._admit(request, hub, knock)
 
     async def _admit(self, request: web.Request, hub: str, knock: Knock) -> web.StreamResponse:
         running = ClientSocket(self._service, request, self._config, self._turns)
         try:
             connection = await self._service.connect(hub, knock, running.outbound)
         except ConnectRefused as refusal:
-            return refuse(refusal.status)
+            return web.Response(status=refusal.status)
         socket = self._response(request, connection.subprotocol)
         try:
             stream = await socket.prepare(request)
         except ConnectionError:
             self._service.closed(connection, None)  # it is gone already, and the upstream has let it in
-            return refuse(400)  # nobody reads it; aiohttp cannot finish a WebSocket that has not begun
+            return web.Response(status=400)  # nobody reads it; aiohttp cannot finish a WebSocket that has not begun
         self._service.open(connection)
         del knock  # its copy of the handshake need not live as long as the connection
         await self._run(running.run(connection, socket, stream))
@@ -95,7 +78,7 @@ class ClientEndpoint:
         try:
             stream = await socket.prepare(request)
         except ConnectionError:
-            return refuse(400)  # gone already; the connection waits as it did
+            return web.Response(status=400)  # gone already; the connection waits as it did
         if connection is not None and self._service.recover(connection, running.outbound):
             await self._run(running.run(connection, socket, stream))
         else:
@@ -108,8 +91,8 @@ class ClientEndpoint:
         return ClientResponse(tuple(name for name in offered(request) if name.lower() == wanted)[:1], self._config)
 
     async def _run(self, running: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.current_task()
-        self._open.add(task)  # type: ignore[arg-type]  # a handler always runs in a task
+        task = cast("asyncio.Task[Any]", asyncio.current_task())  # a handler always runs in one
+        self._open.add(task)
         try:
             await running
         finally:

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-PAGE = Path(__file__).parents[2] / "localpubsub" / "web" / "console.html"
+PAGE = Path(__file__).parents[3] / "localpubsub" / "web" / "console.html"
 POLICY = {"Content-Security-Policy": "default-src 'self'"}
 PATIENCE_SECONDS = 10.0
 NOW_MS = 1_790_000_000_000
@@ -18,7 +18,7 @@ NOW_MS = 1_790_000_000_000
 Json = dict[str, Any]
 
 
-def record(id: str, kind: str, summary: str = "", **members: Any) -> Json:  # noqa: A002 - the name on the wire
+def record(id: str, kind: str, summary: str = "", **members: Any) -> Json:
     usual: Json = {
         "id": id,
         "cause": None,
@@ -36,7 +36,7 @@ def record(id: str, kind: str, summary: str = "", **members: Any) -> Json:  # no
     return usual | members
 
 
-def connection(id: str, user: str | None = None, **members: Any) -> Json:  # noqa: A002
+def connection(id: str, user: str | None = None, **members: Any) -> Json:
     usual: Json = {
         "id": id,
         "userId": user,

@@ -1,22 +1,23 @@
-"""What the README shows is what runs."""
+"""What the documents show is what runs."""
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from app.models.actions import RemoveConnectionFromGroup
 from app.upstream.hub import Environment
 from app.upstream.registry import build_hub
 from app.upstream.testing import HubClient, RecordingPublisher
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def shown() -> dict[str, Any]:
+def shown(document: str = "README.md") -> dict[str, Any]:
     """The names its Python blocks define, run one after the other."""
-    names: dict[str, Any] = {"__name__": "readme"}
-    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-        exec(compile(block, "README.md", "exec"), names)
+    names: dict[str, Any] = {"__name__": document}
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(block, document, "exec"), names)
     return names
 
 
@@ -31,6 +32,22 @@ async def test_the_hub_is_built_as_the_server_builds_it_and_lets_people_in() -> 
     await client.connect(query={"id": "mia"})
 
     assert client.user_id == "mia"
+
+
+async def test_the_hub_of_the_page_about_fan_out_publishes_what_it_says() -> None:
+    publisher = RecordingPublisher()
+    orders_hub = shown("docs/fanout.md")["OrdersHub"]
+    client = HubClient(orders_hub(publisher, publisher), connection_id="till-3")
+
+    await client.connect(query={"id": "mia"})
+    await client.send("placed", "two chairs")
+    await client.send("leave", "")
+
+    assert [(sent.target, cast("dict[str, str]", sent.value)["text"], sent.ttl_seconds) for sent in publisher.sent] == [
+        ("warehouse", "two chairs", 60),
+        ("audit", "two chairs", None),
+    ]
+    assert client.returned == [RemoveConnectionFromGroup(group="warehouse", connection_id="till-3")]
 
 
 def test_every_file_it_points_to_is_there() -> None:
