@@ -27,13 +27,18 @@ from app.settings import Settings
 from app.telemetry import TracedSender, current_trace, traced
 from app.upstream.authentication import Authentication
 from app.upstream.followups import Followups
+from app.upstream.history import History
 from app.upstream.hub import Environment
 from app.upstream.idempotency import IdempotencyWindow
+from app.upstream.memory_storage import MemoryStorage
 from app.upstream.origins import Origins
 from app.upstream.outbox import NoOutbox
 from app.upstream.publisher import Publisher, trace_of_event
-from app.upstream.registry import HubRegistry, build_hub, load_hub_class
+from app.upstream.registry import Collaborators, HubRegistry, build_hub, load_hub_class
+from app.upstream.roster import Roster
+from app.upstream.running import running
 from app.upstream.service import ServiceClient
+from app.upstream.storage import ScopedStorage, Storage
 from app.upstream.webhook import Limits, Webhook
 
 if TYPE_CHECKING:
@@ -81,9 +86,9 @@ class Services:
             recording = {name.lower(): publisher_for(name) for name in names}
             service_clients.update(recording)
             self.publishers.update(recording)
-        environment = Environment(development=settings.development)
+        self.storage: Storage = MemoryStorage()
         self.hubs = HubRegistry(
-            build_hub(one, self.publishers[name], environment, service_clients[name])
+            build_hub(one, self._collaborators(name, service_clients[name]))
             for one in classes
             for name in (one.name.lower(),)
         )
@@ -118,6 +123,17 @@ class Services:
             self.followups, self.fanout.outbox if self.fanout else None, self.fanout.delivery if self.fanout else None
         )
         self.webhook.observe = traced(self.metrics.observe) if settings.telemetry else self.metrics.observe
+
+    def _collaborators(self, hub: str, service: ServiceClient) -> Collaborators:
+        storage = ScopedStorage(self.storage, f"{hub}/")
+        return {
+            Environment: Environment(development=self.settings.development),
+            History: History(storage),
+            Publisher: self.publishers[hub],
+            Roster: Roster(storage),
+            ServiceClient: service,
+            Storage: storage,
+        }
 
     def _issuer(self) -> AccessIssuer | None:
         connection = self.settings.connection
@@ -157,6 +173,7 @@ class Services:
                     raise
                 stack.push_async_callback(self.fanout.outbox.close)
             stack.push_async_callback(self._drain)
+            await stack.enter_async_context(running(self.hubs))
             self.metrics.lag.start()
             stack.callback(self.metrics.lag.stop)
             yield

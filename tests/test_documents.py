@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.models.actions import RemoveConnectionFromGroup
-from app.upstream.hub import Environment
+from app.upstream.publisher import Publisher
 from app.upstream.registry import build_hub
 from app.upstream.testing import HubClient, RecordingPublisher
 
@@ -26,7 +26,7 @@ async def test_the_test_of_the_hub_passes() -> None:
 
 
 async def test_the_hub_is_built_as_the_server_builds_it_and_lets_people_in() -> None:
-    hub = build_hub(shown()["EchoHub"], RecordingPublisher(), Environment())
+    hub = build_hub(shown()["EchoHub"], {Publisher: RecordingPublisher()})
     client = HubClient(hub)
 
     await client.connect(query={"id": "mia"})

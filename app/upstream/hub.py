@@ -1,7 +1,8 @@
 """The class people write.
 
 Return to answer, raise `Rejected` to refuse. Collaborators come in through `__init__`, asked for by type: a
-`Publisher`, a `ServiceClient`, an `Environment`. Nothing a hub does blocks another connection.
+`Publisher`, a `ServiceClient`, an `Environment`, a `Storage`, a `History`, a `Roster`. Nothing a hub does blocks
+another connection.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -86,6 +87,12 @@ class Hub:
     async def on_group_joined(self, event: GroupJoinedEvent) -> Actions: ...
 
     async def on_group_left(self, event: GroupLeftEvent) -> Actions: ...
+
+    async def run(self) -> None:
+        """Goes on beside the events while the server is up, in every replica: for what time brings about.
+
+        Cancelled when the server stops, before the last messages are sent. Started again where it raises.
+        """
 
     async def on_user_event(self, event: UserEvent) -> Answer:
         """Calls the method marked with `on_event`. Override it to take every event yourself."""

@@ -3,12 +3,10 @@
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, get_type_hints
 
-from app.upstream.hub import Environment, Hub
-from app.upstream.publisher import Publisher
-from app.upstream.service import ServiceClient
+from app.upstream.hub import Hub
 
 HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_`,.\[\]]{0,127}")
 
@@ -35,21 +33,20 @@ def load_hub_class(path: str) -> type[Hub]:
     return hub_class
 
 
-def build_hub(
-    hub_class: type[Hub], publisher: Publisher, environment: Environment, service: ServiceClient | None = None
-) -> Hub:
+Collaborators = Mapping[Any, object]
+"""What hubs may ask for, by the type they ask with."""
+
+
+def build_hub(hub_class: type[Hub], available: Collaborators) -> Hub:
     """An instance with the collaborators its `__init__` asks for by type. Raises `HubError`."""
-    available: dict[Any, object] = {Publisher: publisher, Environment: environment}
-    if service is not None:
-        available[ServiceClient] = service
     hints = get_type_hints(hub_class.__init__)
     wanted = inspect.signature(hub_class).parameters
     found = {name: available[hints[name]] for name in wanted if hints.get(name) in available}
     unknown = [name for name, one in wanted.items() if name not in found and one.default is one.empty]
     if unknown:
         raise HubError(
-            f"{hub_class.__name__}.__init__ asks for {', '.join(unknown)}; a hub may ask for a Publisher, a "
-            "ServiceClient and an Environment"
+            f"{hub_class.__name__}.__init__ asks for {', '.join(unknown)}; a hub may ask for "
+            f"{', '.join(sorted(kind.__name__ for kind in available))}"
         )
     build: Callable[..., Hub] = hub_class
     return build(**found)

@@ -132,7 +132,7 @@ async def test_a_refusal_reaches_the_test() -> None:
 def test_collaborators_are_handed_in_by_type() -> None:
     publisher, environment = RecordingPublisher(), Environment(development=True)
 
-    hub = build_hub(Stateful, publisher, environment)
+    hub = build_hub(Stateful, {Publisher: publisher, Environment: environment})
 
     assert isinstance(hub, Stateful)
     assert (hub.publisher, hub.environment) == (publisher, environment)
@@ -146,7 +146,7 @@ def test_what_a_hub_has_a_default_for_is_left_to_it() -> None:
             self.built = (publisher, greeting, limit)
 
     publisher = RecordingPublisher()
-    hub = build_hub(Greeter, publisher, Environment())
+    hub = build_hub(Greeter, {Publisher: publisher})
 
     assert isinstance(hub, Greeter)
     assert hub.built == (publisher, "hi", 3)
@@ -159,7 +159,7 @@ def test_a_collaborator_nobody_has_is_named() -> None:
         def __init__(self, database: dict[str, str]) -> None: ...
 
     with pytest.raises(HubError, match="database"):
-        build_hub(Greedy, RecordingPublisher(), Environment())
+        build_hub(Greedy, {Publisher: RecordingPublisher()})
 
 
 def test_a_collaborator_without_a_type_is_named() -> None:
@@ -169,7 +169,7 @@ def test_a_collaborator_without_a_type_is_named() -> None:
         def __init__(self, database) -> None: ...  # type: ignore[no-untyped-def]
 
     with pytest.raises(HubError, match="database"):
-        build_hub(Vague, RecordingPublisher(), Environment())
+        build_hub(Vague, {Publisher: RecordingPublisher()})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""Announcements on their way to the listeners of this process."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.upstream.storage import FellBehind
+
+BACKLOG = 1_000
+"""So many announcements a listener may leave unread."""
+
+
+class Listeners:
+    """Never blocks the one who announces: who does not keep up is told so and has to start over."""
+
+    def __init__(self, backlog: int = BACKLOG) -> None:
+        self._backlog = backlog
+        self._queues: defaultdict[str, set[asyncio.Queue[bytes | None]]] = defaultdict(set)
+
+    def tell(self, topic: str, body: bytes) -> None:
+        for queue in self._queues.get(topic, ()):
+            if queue.qsize() < self._backlog:
+                queue.put_nowait(body)
+            elif not queue.full():  # the last place is for saying so
+                queue.put_nowait(None)
+
+    def interrupt(self) -> None:
+        """Something may have been missed: every listener starts over."""
+        for queues in self._queues.values():
+            for queue in queues:
+                if not queue.full():
+                    queue.put_nowait(None)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        return frozenset(self._queues)
+
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(self._backlog + 1)
+        self._queues[topic].add(queue)
+        try:
+            yield _read(queue)
+        finally:
+            queues = self._queues[topic]
+            queues.discard(queue)
+            if not queues:
+                del self._queues[topic]
+
+
+async def _read(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+    while (body := await queue.get()) is not None:
+        yield body
+    raise FellBehind("announcements were missed")
