@@ -55,8 +55,8 @@ async def _dev(host: str, port: int, service_port: int) -> None:
         fail("the local service is not part of this installation; use `webpubsub serve`")
     try:
         async with run_dev(host=host, port=port, service_port=service_port) as servers:
-            out.print(f"[bold]Chat[/]              {servers.upstream_url}/")
-            out.print(f"Lazy sign-in      {servers.upstream_url}/direct.html")
+            out.print(f"[bold]Chat[/]              {servers.upstream_url}/chat")
+            out.print(f"Lazy sign-in      {servers.upstream_url}/chat/direct")
             out.print(f"API documents     {servers.upstream_url}/docs")
             out.print(f"Local service     {servers.service.endpoint}")
             out.print(f"Its console       {servers.service.endpoint}/console")

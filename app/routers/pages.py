@@ -12,6 +12,13 @@ from app.dependencies import ServicesDep
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 
+PAGES = {
+    "/": "index.html",
+    "/chat": "chat.html",
+    "/chat/direct": "chat-direct.html",
+}
+"""Path to file."""
+
 router = APIRouter(tags=["pages"])
 
 
@@ -50,15 +57,14 @@ def _page(name: str, services: ServicesDep) -> FileResponse:
     )
 
 
-@router.get("/", include_in_schema=False)
-@router.get("/index.html", include_in_schema=False)
-async def chat_page(services: ServicesDep) -> FileResponse:
-    return _page("index.html", services)
+def _serve(path: str, name: str) -> None:
+    @router.get(path, include_in_schema=False)
+    async def page(services: ServicesDep) -> FileResponse:
+        return _page(name, services)
 
 
-@router.get("/direct.html", include_in_schema=False)
-async def direct_page(services: ServicesDep) -> FileResponse:
-    return _page("direct.html", services)
+for path, name in PAGES.items():
+    _serve(path, name)
 
 
 @router.get("/client-endpoint", summary="Where clients connect without a token")

@@ -124,7 +124,7 @@ async def test_the_lazy_page_learns_where_to_connect(client: httpx.AsyncClient, 
     assert (await connect_to(webpubsub_connection_string=None).get("/client-endpoint")).status_code == 503
 
 
-@pytest.mark.parametrize("path", ["/", "/index.html", "/direct.html"])
+@pytest.mark.parametrize("path", ["/", "/chat", "/chat/direct"])
 async def test_pages_run_under_a_strict_policy(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
 

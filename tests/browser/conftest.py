@@ -74,7 +74,7 @@ class Chat:
     exits: AsyncExitStack
     complaints: list[str] = field(default_factory=list)
 
-    async def visit(self, path: str = "/", *, width: int = 1024) -> Visitor:
+    async def visit(self, path: str = "/chat", *, width: int = 1024) -> Visitor:
         context = await self.browser.new_context(viewport={"width": width, "height": 700})
         self.exits.push_async_callback(context.close)
         page = await context.new_page()

@@ -24,7 +24,7 @@ async def test_a_name_is_asked_for(chat: Chat) -> None:
 
 
 async def test_without_a_token_the_server_decides_who_it_is(chat: Chat) -> None:
-    mia, guest = await chat.visit("/direct.html"), await chat.visit("/direct.html")
+    mia, guest = await chat.visit("/chat/direct"), await chat.visit("/chat/direct")
 
     await mia.join("mia")
     await guest.knock("")
@@ -36,7 +36,7 @@ async def test_without_a_token_the_server_decides_who_it_is(chat: Chat) -> None:
 
 
 async def test_a_refusal_is_told_in_words_and_not_repeated(guarded_chat: Chat) -> None:
-    for path in ("/", "/direct.html"):
+    for path in ("/chat", "/chat/direct"):
         mallory = await guarded_chat.visit(path)
 
         await mallory.knock("mallory")
@@ -48,7 +48,7 @@ async def test_a_refusal_is_told_in_words_and_not_repeated(guarded_chat: Chat) -
 
 
 async def test_who_was_refused_may_try_another_name(guarded_chat: Chat) -> None:
-    visitor = await guarded_chat.visit("/direct.html")
+    visitor = await guarded_chat.visit("/chat/direct")
     await visitor.knock("mallory")
     await expect(visitor.page.get_by_role("alert").filter(has_text="did not let you in")).to_be_visible()
 
@@ -58,7 +58,7 @@ async def test_who_was_refused_may_try_another_name(guarded_chat: Chat) -> None:
 
 
 async def test_a_closed_connection_comes_back_and_works(chat: Chat) -> None:
-    mia, jonas = await chat.visit(), await chat.visit("/direct.html")
+    mia, jonas = await chat.visit(), await chat.visit("/chat/direct")
     await mia.join("mia")
     await jonas.join("jonas")
 
