@@ -10,7 +10,6 @@ from localpubsub.config import ServiceConfig
 from localpubsub.edge.client_socket import ClientResponse, ClientSocket
 from localpubsub.edge.knocking import (
     Doorkeeper,
-    Query,
     Refused,
     last,
     legal_hub,
@@ -43,16 +42,18 @@ class ClientEndpoint:
         if not web.WebSocketResponse().can_prepare(request):
             return web.Response(status=400, text="this is an endpoint for WebSocket clients")
         try:
-            query = read_query(request)
-            if last(query, CONNECTION_ID):
-                return await self._recover(request, legal_hub(hub), query)
-            claims = self._doorkeeper.read(request, legal_hub(hub), query)
-            knock = read_knock(request, claims, raw_mode(query))
+            if last(read_query(request), CONNECTION_ID):
+                return await self._recover(request, legal_hub(hub))
+            return await self._admit(request, legal_hub(hub))
         except Refused as refusal:
             return refusal.response()
-        return await self._admit(request, hub, knock)
 
-    async def _admit(self, request: web.Request, hub: str, knock: Knock) -> web.StreamResponse:
+    def _knock(self, request: web.Request, hub: str) -> Knock:
+        query = read_query(request)
+        return read_knock(request, self._doorkeeper.read(request, hub, query), raw_mode(query))
+
+    async def _admit(self, request: web.Request, hub: str) -> web.StreamResponse:
+        knock = self._knock(request, hub)
         running = ClientSocket(self._service, request, self._config, self._turns)
         try:
             connection = await self._service.connect(hub, knock, running.outbound)
@@ -69,8 +70,9 @@ class ClientEndpoint:
         await self._run(running.run(connection, socket, stream))
         return socket
 
-    async def _recover(self, request: web.Request, hub: str, query: Query) -> web.StreamResponse:
+    async def _recover(self, request: web.Request, hub: str) -> web.StreamResponse:
         """No token is read, and none is needed. A refusal is a close: clients take an HTTP error as "try again"."""
+        query = read_query(request)
         connection = self._service.recoverable(hub, last(query, CONNECTION_ID), last(query, RECONNECTION_TOKEN))
         running = ClientSocket(self._service, request, self._config, self._turns)
         spoken = well_known(offered(request)) if connection is None else connection.subprotocol
