@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import jwt
 import uvloop
@@ -61,7 +62,6 @@ class Client(asyncio.Protocol):
         self._request = request
         self._head = b""
         self.is_open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,10 +77,6 @@ class Client(asyncio.Protocol):
         if found and (rest or b"json.webpubsub" not in self._request):
             assert b" 101 " in head, head
             self.is_open.set_result(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.lost.done():
-            self.lost.set_result(None)
 
 
 class Caller(asyncio.Protocol):
@@ -170,8 +166,7 @@ async def callers(peer: Peer) -> list[Caller]:
 
 
 def cpu_seconds(pid: int) -> float:
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -197,11 +192,13 @@ async def measure(peer: Peer, count: int, seconds: float) -> None:
     elapsed = time.perf_counter() - start
     peer.per_second.append(done * count / elapsed)
     peer.cpu_us.append((cpu_seconds(pid) - used) / (done * count) * 1e6)
-    for line in lines:
-        line.transport.abort()
-    for client in clients:
-        client.transport.abort()
+    hang_up([*(line.transport for line in lines), *(client.transport for client in clients)])
     await asyncio.sleep(0.2)
+
+
+def hang_up(transports: list[asyncio.Transport]) -> None:
+    for transport in transports:
+        transport.abort()
 
 
 async def compare(count: int, rounds: int, seconds: float) -> None:
@@ -267,8 +264,7 @@ async def slow_reader(count: int) -> None:
                 f"p50 {statistics.median(delays):.2f} ms, p99 {p99:.2f} ms, worst {max(delays):.1f} ms"
                 + (f"; cut off after {len(delays) * size / 2**20:.1f} MiB" if slow else "")
             )
-            for one in [*lines, *clients, *lazy]:
-                one.transport.abort()
+            hang_up([*(one.transport for one in lines), *(one.transport for one in (*clients, *lazy))])
             await asyncio.sleep(0.3)
     finally:
         peer.server.stop()
