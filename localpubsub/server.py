@@ -11,6 +11,7 @@ from aiohttp import web
 
 from localpubsub.config import ServiceConfig
 from localpubsub.edge.console import CONSOLE_PATH, Console
+from localpubsub.edge.http_log import http_log
 from localpubsub.edge.knocking import last, read_query
 from localpubsub.edge.listeners import ListenerSinks
 from localpubsub.edge.mqtt import MqttEndpoint
@@ -115,7 +116,7 @@ class LocalPubSub:
     async def _listen(self, tls: ssl.SSLContext | None) -> web.AppRunner:
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._route)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=http_log)
         listeners = _listeners(self.config.host, self.config.port)
         await runner.setup()
         try:

@@ -29,6 +29,7 @@ class Mqtt:
     ) -> None:
         self._service = service
         self.trace = service.trace
+        self.chaos = service.chaos
         self._clock = clock
         self.publishing = Publishing(service.hub, service.events)
         self.sessions = MqttSessions(service.hub, self.publishing, schedule)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import assert_never
 from uuid import uuid4
 
+from localpubsub.engine.deliveries import end
 from localpubsub.engine.knock import Knock
 from localpubsub.engine.mqtt import Mqtt
 from localpubsub.engine.mqtt_connection import MqttConnection, Parting
@@ -79,7 +80,7 @@ class MqttClient:
                 parting = replace(connection.parting, reason=connection.parting.reason or closing.reason or None)
             self._mqtt.sessions.detach(connection, parting)
 
-    async def _handle(self, packet: p.Packet) -> None:  # noqa: C901 - one case for each packet
+    async def _handle(self, packet: p.Packet) -> None:
         if isinstance(packet, p.Connect):
             self._connection = await self._mqtt.connect(self._hub, self._knock, packet, self.transport, self.outbound)
             return
@@ -89,6 +90,13 @@ class MqttClient:
         if self._mqtt.trace.on:
             frame = frame_of_packet(packet, connection.terms.version)
             self._mqtt.trace.frame(connection, summary_of_packet(packet), frame)
+        chaos = self._mqtt.chaos
+        if chaos.frames and (code := chaos.frame(connection.hub, connection.user_id)) is not None:
+            end(connection, code)
+            return
+        await self._answer(connection, packet)
+
+    async def _answer(self, connection: MqttConnection, packet: p.Packet) -> None:
         match packet:
             case p.Publish():
                 await self._publish(connection, packet)
@@ -104,7 +112,7 @@ class MqttClient:
                 self._write(p.PingResp())
             case p.Disconnect():
                 self._disconnect(connection, packet)
-            case p.ConnAck() | p.SubAck() | p.UnsubAck() | p.PingResp() | p.Auth():
+            case p.Connect() | p.ConnAck() | p.SubAck() | p.UnsubAck() | p.PingResp() | p.Auth():
                 raise violation(f"a client does not send {type(packet).__name__}")
             case _:
                 assert_never(packet)

@@ -326,3 +326,14 @@ async def test_the_service_may_be_lenient_with_client_ids(session: aiohttp.Clien
         connected(session, mqtt_url(service), "mqttjs_ab12"),
     ):
         assert "mqttjs_ab12" in service.service.hub("open").connections
+
+
+async def test_a_fault_on_purpose_ends_a_client_at_its_next_packet(
+    session: aiohttp.ClientSession, service: LocalPubSub
+) -> None:
+    service.chaos.add("close 4001 hub=open every=2")
+    async with connected(session, mqtt_url(service)) as peer:
+        assert await peer.ask(p.PingReq()) == p.PingResp()
+        await peer.send(p.PingReq())
+
+        assert await peer.closed() == 4001
