@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from app.models.actions import RemoveConnectionFromGroup
 from app.upstream.publisher import Publisher
 from app.upstream.registry import build_hub
 from app.upstream.testing import HubClient, RecordingPublisher
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -50,11 +53,11 @@ async def test_the_hub_of_the_page_about_fan_out_publishes_what_it_says() -> Non
     assert client.returned == [RemoveConnectionFromGroup(group="warehouse", connection_id="till-3")]
 
 
-def test_every_file_it_points_to_is_there() -> None:
-    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in target]
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_it_points_to_is_there(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
 
-    assert targets
-    assert all((ROOT / target).exists() for target in targets)
+    assert [one for one in targets if "://" not in one and not (document.parent / one).exists()] == []
 
 
 def test_every_word_of_make_it_names_is_one() -> None:

@@ -15,7 +15,7 @@ WEB = Path(__file__).resolve().parent.parent / "web"
 PAGES = {
     "/": "index.html",
     "/chat": "chat.html",
-    "/chat/direct": "chat-direct.html",
+    "/chat/direct": "chat.html",
 }
 """Path to file."""
 
@@ -65,6 +65,14 @@ def _serve(path: str, name: str) -> None:
 
 for path, name in PAGES.items():
     _serve(path, name)
+
+
+@router.get("/hubs", summary="The hubs served here")
+async def hubs(services: ServicesDep) -> dict[str, list[str] | str | None]:
+    """`console` is that of the local service, in development only."""
+    settings = services.settings
+    console = f"{settings.service_url}/console" if settings.development and settings.service_url else None
+    return {"hubs": [hub.name for hub in services.hubs], "console": console}
 
 
 @router.get("/client-endpoint", summary="Where clients connect without a token")
