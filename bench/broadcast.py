@@ -20,7 +20,7 @@ from pathlib import Path
 import jwt
 import uvloop
 
-from bench.servers import CACHE, Server, run
+from bench.servers import CACHE, Server, node
 from localpubsub.config import DEFAULT_ACCESS_KEY
 
 TEXT = json.dumps({"from": "bench", "message": "x" * 98})
@@ -138,9 +138,7 @@ def local_service(name: str, operation: str) -> Peer:
 
 
 def node_server() -> Peer:
-    if not (CACHE / "node_modules" / "ws").exists():
-        run(["npm", "install", "--silent", "--no-save", "--prefix", str(CACHE), "node@22", "ws"])
-    server = Server(f"{CACHE}/node_modules/.bin/node bench/peers/ws.js", {"NODE_PATH": str(CACHE / "node_modules")})
+    server = Server(f"{node()} bench/peers/ws.js", {"NODE_PATH": str(CACHE / "node_modules")})
     # What the local service writes for the same message, so that both move the same bytes.
     frame = json.dumps({"type": "message", "from": "server", "dataType": "json", "data": json.loads(TEXT)})
     return Peer("node ws", server, "/", "", post("/send", "-", frame))
