@@ -34,7 +34,7 @@ FROM runtime AS production
 LABEL org.opencontainers.image.title="Web PubSub upstream" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=builder /opt/venv /opt/venv
-# What is unsent outlives the container here (FANOUT_STORE=sqlite:///data/outbox.db).
+# What is unsent outlives the container here (STORE=sqlite:///data/upstream.db).
 VOLUME /srv/data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \

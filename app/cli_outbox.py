@@ -9,10 +9,11 @@ import typer
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from app.console import fail, out, read_settings
-from app.fanout.store import DeadLetter, DeadLetters, EntryId, StoreError
+from app.console import fail, out, printable, read_settings
+from app.fanout.store import DeadLetter, DeadLetters, EntryId
 from app.fanout.stores import dead_letters_for
 from app.models.actions import ACTION
+from app.upstream.storage import StorageError
 
 outbox_cli = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be delivered, with the reason.")
 
@@ -45,7 +46,7 @@ def list_letters(
     if not letters:
         out.print("There are no dead letters.")
         return
-    rows = [[_printable(shown[name]) for name in SHOWN] for shown in map(_described, letters[:limit])]
+    rows = [[printable(shown[name]) for name in SHOWN] for shown in map(_described, letters[:limit])]
     for line in _aligned([SHOWN.values(), *rows]):
         typer.echo(line)
     if len(letters) > limit:
@@ -76,11 +77,6 @@ def _described(letter: DeadLetter) -> dict[str, str | int]:
         "lane": letter.lane,
         "reason": letter.reason,
     }
-
-
-def _printable(value: str | int) -> str:
-    """Clients name groups, and MQTT devices themselves: what a terminal would obey is written out."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(value))
 
 
 def _aligned(rows: Sequence[Collection[str]]) -> Iterator[str]:
@@ -117,7 +113,7 @@ def _report(count: int, what: str, chosen: list[EntryId] | None) -> None:
 
 def _with_letters(use: Callable[[DeadLetters], Awaitable[_Result]]) -> _Result:
     async def run() -> _Result:
-        store = dead_letters_for(read_settings().fanout_store.get_secret_value())
+        store = dead_letters_for(read_settings().store.get_secret_value())
         try:
             return await use(store)
         finally:
@@ -125,5 +121,5 @@ def _with_letters(use: Callable[[DeadLetters], Awaitable[_Result]]) -> _Result:
 
     try:
         return asyncio.run(run())
-    except (StoreError, ValueError) as error:
-        fail(f"FANOUT_STORE: {error}")
+    except (StorageError, ValueError) as error:
+        fail(f"STORE: {error}")

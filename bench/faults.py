@@ -113,7 +113,7 @@ class Product:
             "WEBPUBSUB_CONNECTION_STRING": f"Endpoint={plane.endpoint};AccessKey={KEY};Version=1.0;",
             "HUBS": "bench.hub:BenchHub",
             "FANOUT": "sdk",
-            "FANOUT_STORE": store,
+            "STORE": store,
             "LOG_LEVEL": "critical" if sys.stderr.isatty() else "error",
             "LOG_FORMAT": "json",
             **settings,

@@ -15,5 +15,5 @@ export HUBS=bench.hub:BenchHub
 export IDEMPOTENCY_SECONDS="${IDEMPOTENCY_SECONDS:-0.001}"
 export LOG_FORMAT=json
 data=$(mktemp -d)
-export FANOUT_STORE="${FANOUT_STORE:-sqlite:///$data/outbox.db}"
+export STORE="${STORE:-sqlite:///$data/outbox.db}"
 exec "${PYTHON:-.venv/bin/python}" -m uvicorn app.main:app --host 127.0.0.1 --port "$PORT" --no-access-log --no-server-header --no-proxy-headers --log-level warning

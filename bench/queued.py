@@ -17,6 +17,7 @@ from app.fanout.delivery import Delivery
 from app.fanout.outbox import Outbox, OutboxLimits
 from app.fanout.sqlite import SqliteStore
 from app.models.actions import Action, SendToAll
+from app.storage.sqlite_file import SqliteFile
 from app.upstream.idempotency import IdempotencyWindow
 from app.upstream.reply import NO_CONTENT
 
@@ -48,7 +49,7 @@ async def fill(outbox: Outbox, start: int, count: int) -> None:
 async def main() -> None:
     deepest = int(sys.argv[1]) if len(sys.argv) > 1 else DEPTHS[-1]
     with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore(Path(folder) / "outbox.db")
+        store = SqliteStore(SqliteFile(Path(folder) / "outbox.db"))
         outbox = Outbox(store, Delivery(Hanging()), OutboxLimits(max_entries=10**9, max_bytes=10**12))
         await outbox.open(IdempotencyWindow())
         queued = 0

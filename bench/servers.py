@@ -15,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("BENCH_CACHE", Path.home() / ".cache" / "webpubsub-bench"))
 KEY = "benchmark-key-of-thirty-two-bytes-0000"
-NODE_PACKAGES = ("node@22", "express", "@azure/web-pubsub", "@azure/web-pubsub-express@1.1.0")
+NODE_PACKAGES = ("node@22", "express", "ws", "@azure/web-pubsub", "@azure/web-pubsub-express@1.1.0")
 UVICORN = f"{sys.executable} -m uvicorn bench.peers.bare:app --host 127.0.0.1 --port $PORT --no-access-log"
 
 
@@ -39,7 +39,7 @@ def pinned(cpu: str) -> list[str]:
 
 @dataclass
 class Server:
-    """A process on a port of its own."""
+    """A process on a port of its own, a free one where none is given."""
 
     command: str
     env: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Server:
 
     def start(self, cpu: str, path: str) -> None:
         """Returns when a GET of `path` is answered, whatever the status."""
-        self.port = free_port()
+        self.port = self.port or free_port()
         command = "exec " + self.command.replace("$PORT", str(self.port))
         self.process = subprocess.Popen(
             [*pinned(cpu), "sh", "-c", command],
@@ -101,7 +101,7 @@ class Peer:
             "BENCH_ORIGIN": "bench.example",
             "IDEMPOTENCY_SECONDS": "180",
             "FANOUT": fanout,
-            "FANOUT_STORE": f"sqlite:///{tempfile.mkdtemp(prefix='bench-')}/outbox.db",
+            "STORE": f"sqlite:///{tempfile.mkdtemp(prefix='bench-')}/outbox.db",
             "SHUTDOWN_GRACE_SECONDS": "0",
             "PYTHON": sys.executable,
             "NODE_PATH": str(CACHE / "node_modules"),
@@ -115,20 +115,26 @@ def peers() -> list[Peer]:
     if shutil.which("wrk") is None:
         raise SystemExit("the load generator wrk is missing; on Debian: apt-get install wrk")
     CACHE.mkdir(parents=True, exist_ok=True)
-    if not (CACHE / "node_modules" / "express").exists():
-        run(["npm", "install", "--silent", "--no-save", "--prefix", str(CACHE), *NODE_PACKAGES])
     venv = CACHE / "flask"
     if not (venv / "bin" / "gunicorn").exists():
         run([sys.executable, "-m", "venv", str(venv)])
         run([str(venv / "bin" / "pip"), "install", "--quiet", "flask", "gunicorn", "azure-messaging-webpubsubservice"])
     gunicorn = f"{venv}/bin/gunicorn bench.peers.flask_app:app -b 127.0.0.1:$PORT -w 1 -k gthread --threads 8"
-    node = CACHE / "node_modules" / ".bin" / "node"
     return [
         Peer("this app", "bench/product.sh", "yes"),
-        Peer("express", f"{node} bench/peers/express.js", "no"),
+        Peer("express", f"{node()} bench/peers/express.js", "no"),
         Peer("flask, gunicorn", f"{gunicorn} --keep-alive 60 --log-level error", "no"),
         Peer("bare uvicorn", UVICORN, "no", sends=False),
     ]
+
+
+def node() -> Path:
+    """A node with every package a peer needs, in a folder outside the tree."""
+    modules = CACHE / "node_modules"
+    if not all((modules / name).exists() for name in ("express", "ws")):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        run(["npm", "install", "--silent", "--no-save", "--prefix", str(CACHE), *NODE_PACKAGES])
+    return modules / ".bin" / "node"
 
 
 def run(command: list[str]) -> None:

@@ -9,13 +9,14 @@ from time import time
 import structlog
 
 from app.fanout.delivery import Delivery
-from app.fanout.store import Batch, Entry, KeptAnswer, NewEntry, Store, StoreError
+from app.fanout.store import Batch, Entry, KeptAnswer, NewEntry, Store
 from app.models.actions import Action
 from app.upstream.deadlines import is_cancelling
 from app.upstream.errors import Overloaded
 from app.upstream.idempotency import IdempotencyWindow, Key, Ledger
 from app.upstream.publisher import trace_of_event
 from app.upstream.reply import Reply
+from app.upstream.storage import StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +69,7 @@ class Outbox:
         self.refused = 0
 
     async def open(self, window: IdempotencyWindow) -> None:
-        """Takes up what an earlier run left. Raises `StoreError`."""
+        """Takes up what an earlier run left. Raises `StorageError`."""
         delivery = self._delivery
         delivery.start(self._settle)
         await self._store.open(self._accept, lambda kept: _restore(window, kept))
@@ -111,7 +112,7 @@ class Outbox:
         self._wanted.set()
         try:
             await written
-        except StoreError as error:
+        except StorageError as error:
             self.refused += 1
             raise Overloaded(str(error), retry_after_seconds=RETRY_AFTER_SECONDS) from error
 
@@ -170,7 +171,7 @@ class Outbox:
                 break
             await self._pause()
         self.failure = "the outbox is closed"
-        _tell(self._waiters, StoreError(self.failure))
+        _tell(self._waiters, StorageError(self.failure))
 
     async def _write(self, batch: Batch, waiters: list[asyncio.Future[None]]) -> bool:
         try:
@@ -192,9 +193,9 @@ class Outbox:
 
     def _failed(self, batch: Batch, waiters: list[asyncio.Future[None]], error: BaseException) -> None:
         """Those who wait are told; what was sent is noted with the next attempt."""
-        if not isinstance(error, StoreError):
+        if not isinstance(error, StorageError):
             log.error("the store failed unexpectedly", exc_info=error)
-            error = StoreError(f"the outbox cannot be written: {type(error).__name__}")
+            error = StorageError(f"the outbox cannot be written: {type(error).__name__}")
         if self.failure is None:
             log.error("the outbox cannot be written", reason=str(error))
         self.failure = str(error)
@@ -219,16 +220,16 @@ class _StoreLedger:
     async def claim(self, key: Key) -> Reply | None:
         try:
             return await self._store.claim(key)
-        except StoreError as error:
+        except StorageError as error:
             raise Overloaded(str(error), retry_after_seconds=RETRY_AFTER_SECONDS) from error
 
     async def release(self, key: Key) -> None:
         # Where it cannot be given back, it ends with its time or with this replica.
-        with suppress(StoreError):
+        with suppress(StorageError):
             await self._store.release(key)
 
 
-def _tell(waiters: Sequence[asyncio.Future[None]], error: StoreError) -> None:
+def _tell(waiters: Sequence[asyncio.Future[None]], error: StorageError) -> None:
     for written in waiters:
         if not written.done():
             written.set_exception(error)

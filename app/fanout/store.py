@@ -1,25 +1,16 @@
 """Where the outbox keeps what it has accepted.
 
-Three stores keep one contract: `memory.py`, `sqlite.py` (one process) and `redis.py` (several replicas).
+Three stores keep one contract: `memory.py`, `sqlite.py` (one process) and `redis/store.py` (several replicas).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from app.upstream.errors import UpstreamError
 from app.upstream.idempotency import Key
 from app.upstream.reply import Reply
 
 EntryId = int | str
-
-
-class StoreError(UpstreamError):
-    """The store is down, full or locked. What was to be stored is not, or the store tells when asked again."""
-
-
-class StoreInUse(StoreError):
-    """Another process has the store, and it serves only one."""
 
 
 class NewEntry(NamedTuple):
@@ -86,7 +77,7 @@ Remember = Callable[[Sequence[KeptAnswer]], None]
 
 
 class Store(Protocol):
-    """Every call may raise `StoreError`. `commit` is never called twice at the same time."""
+    """Every call may raise `StorageError` (`app.upstream.storage`). `commit` is never called twice at the same time."""
 
     shares_answers: bool
     """Whether other replicas see the answers: then `claim` and `release` say who runs a delivery."""
@@ -94,11 +85,11 @@ class Store(Protocol):
     async def open(self, accept: Accept, remember: Remember) -> None:
         """Makes ready. Hands over what an earlier run left unsent, and the answers that still count.
 
-        Raises `StoreInUse` where the store serves another process already.
+        Raises `FileInUse` where the store serves another process already.
         """
 
     async def commit(self, batch: Batch) -> None:
-        """Returns when everything in `batch` is safe; a `StoreError` means nothing of it is. An empty one is a probe.
+        """Returns when everything in `batch` is safe; a `StorageError` means nothing of it is. An empty one is a probe.
 
         Entries are given to `accept`: before this returns, or later and perhaps in another replica.
         """
@@ -123,7 +114,7 @@ class Store(Protocol):
 
 
 class DeadLetters(Protocol):
-    """What an operator does with them, beside a running upstream. Every call may raise `StoreError`."""
+    """What an operator does with them, beside a running upstream. Every call may raise `StorageError`."""
 
     async def list(self, limit: int) -> list[DeadLetter]:
         """The newest first."""

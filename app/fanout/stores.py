@@ -1,13 +1,35 @@
-"""`FANOUT_STORE`: which store a URL names."""
+"""`STORE`: which stores a URL names."""
 
 from pathlib import Path
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from app.fanout.memory import MemoryStore
-from app.fanout.sqlite import SqliteDeadLetters, SqliteStore
+from app.fanout.sqlite import SqliteStore
+from app.fanout.sqlite_dead_letters import SqliteDeadLetters
 from app.fanout.store import DeadLetters, Store
+from app.storage.sqlite_file import SqliteFile
+from app.storage.sqlite_storage import SqliteStorage
+from app.upstream.memory_storage import MemoryStorage
+from app.upstream.storage import Storage
 
 FORMS = "sqlite:///relative/path, sqlite:////absolute/path, redis://host:port/0 or memory://"
+
+
+class OwnedStorage(Storage, Protocol):
+    """A storage as the one who opens it sees it."""
+
+    async def open(self) -> None:
+        """Makes ready. Raises `StorageError`."""
+
+    async def close(self) -> None: ...
+
+
+class Stores(NamedTuple):
+    """In one place: the same file, the same Redis, or memory."""
+
+    outbox: Store
+    storage: OwnedStorage
 
 
 def check_store_url(url: str) -> str:
@@ -29,18 +51,20 @@ def check_store_url(url: str) -> str:
     return url
 
 
-def store_for(url: str) -> Store:
+def stores_for(url: str) -> Stores:
     """Opens nothing."""
     match urlsplit(url).scheme:
         case "memory":
-            return MemoryStore()
+            return Stores(MemoryStore(), MemoryStorage())
         case "sqlite":
-            return SqliteStore(_path(url))
+            file = SqliteFile(_path(url))
+            return Stores(SqliteStore(file), SqliteStorage(file))
         case _:
             # A twentieth of a second to import, and only deployments with Redis need it.
             from app.fanout.redis.store import RedisStore  # noqa: PLC0415
+            from app.storage.redis_storage import RedisStorage  # noqa: PLC0415
 
-            return RedisStore(url)
+            return Stores(RedisStore(url), RedisStorage(url))
 
 
 def dead_letters_for(url: str) -> DeadLetters:

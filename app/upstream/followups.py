@@ -9,6 +9,7 @@ import structlog
 
 from app.upstream.deadlines import is_cancelling
 from app.upstream.errors import Overloaded
+from app.upstream.storage import StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,8 @@ class Followups:
                     if is_cancelling():
                         raise
                     log.exception("handler failed", hub=key[0], connection_id=key[1])
+                except StorageError as error:
+                    log.error("handler failed", hub=key[0], connection_id=key[1], reason=str(error))  # noqa: TRY400 - it says it all
                 except Exception:
                     log.exception("handler failed", hub=key[0], connection_id=key[1])
                 finally:

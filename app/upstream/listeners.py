@@ -32,10 +32,6 @@ class Listeners:
                 if not queue.full():
                     queue.put_nowait(None)
 
-    @property
-    def topics(self) -> frozenset[str]:
-        return frozenset(self._queues)
-
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[bytes]]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(self._backlog + 1)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from app.upstream.hub import Hub
+from app.upstream.storage import StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +30,9 @@ async def _run(hub: Hub, restart_seconds: float) -> None:
     while True:
         try:
             await hub.run()
+        except StorageError as error:
+            log.error("hub failed beside its events", hub=hub.name, reason=str(error))  # noqa: TRY400 - it says it all
+            await asyncio.sleep(restart_seconds)
         except Exception:
             log.exception("hub failed beside its events", hub=hub.name)
             await asyncio.sleep(restart_seconds)

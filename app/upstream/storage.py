@@ -21,7 +21,7 @@ class Conflict(UpstreamError):
 
 
 class FellBehind(UpstreamError):
-    """A listener took too long and has missed announcements. Read what they were about, then listen again."""
+    """Announcements were missed: the listener took too long, or the store was away. Listen again, then read."""
 
 
 class Record(NamedTuple):
@@ -47,8 +47,16 @@ class Keep:
 KEEP = Keep()
 
 
+def check_names(*names: str) -> None:
+    """Raises `ValueError` for what no storage takes: NUL, half a surrogate pair."""
+    for name in names:
+        name.encode()
+        if "\0" in name:
+            raise ValueError("a name holds NUL")
+
+
 class Storage(Protocol):
-    """Names of logs, tables, rows and topics are any text without NUL."""
+    """Names of logs, records, tables, rows and topics are any text without NUL; `ValueError` for others."""
 
     async def append(self, log: str, body: bytes, *, id: str, expected: int | None = None, keep: Keep = KEEP) -> Record:
         """Returns when the record is safe. Repeatable: an `id` the log still holds gives the record it has.

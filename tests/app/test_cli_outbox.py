@@ -17,6 +17,7 @@ from app.cli import cli
 from app.fanout.sqlite import SqliteStore
 from app.fanout.store import Batch, Entry, NewEntry
 from app.models.actions import SendToAll, SendToGroup
+from app.storage.sqlite_file import SqliteFile
 
 BODY = "s3cr3t-body"
 TO_ALL = SendToAll.of(BODY).to_json()
@@ -27,10 +28,10 @@ REASON = "no success in 12 attempts, the last: the service answered 503 [/] Over
 def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the commands look; there is no file yet."""
     for name in os.environ:
-        if re.match("webpubsub|hubs|fanout", name, re.IGNORECASE):
+        if re.match("webpubsub|hubs|fanout|store", name, re.IGNORECASE):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FANOUT_STORE", "sqlite:///outbox.db")
+    monkeypatch.setenv("STORE", "sqlite:///outbox.db")
     return tmp_path / "outbox.db"
 
 
@@ -39,7 +40,7 @@ def bury(outbox: Path, *letters: tuple[str, bytes], reason: str = REASON) -> Non
 
     async def work() -> None:
         entries: list[Entry] = []
-        store = SqliteStore(outbox)
+        store = SqliteStore(SqliteFile(outbox))
         await store.open(entries.extend, lambda _: None)
         accepted_at = time() - 400
         await store.commit(Batch(entries=[NewEntry(lane, "chat", accepted_at, action) for lane, action in letters]))
@@ -54,7 +55,7 @@ def found_at_start(outbox: Path) -> list[Entry]:
 
     async def work() -> list[Entry]:
         entries: list[Entry] = []
-        store = SqliteStore(outbox)
+        store = SqliteStore(SqliteFile(outbox))
         await store.open(entries.extend, lambda _: None)
         await store.close()
         return entries
@@ -211,14 +212,14 @@ def test_one_says_which_or_all_and_not_both(outbox: Path, command: str) -> None:
 def test_a_store_that_is_not_there_is_said_and_not_made(
     outbox: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    assert refusal(*command) == "FANOUT_STORE: there is no outbox file outbox.db"
+    assert refusal(*command) == "STORE: there is no file outbox.db"
     assert list(outbox.parent.iterdir()) == []
 
     outbox.write_text("no database, " * 100)
-    assert refusal(*command) == "FANOUT_STORE: the outbox file outbox.db cannot be used: file is not a database"
+    assert refusal(*command) == "STORE: the file outbox.db cannot be used: file is not a database"
 
-    monkeypatch.setenv("FANOUT_STORE", "memory://")
-    assert refusal(*command) == "FANOUT_STORE: memory:// keeps nothing that another process could look at"
+    monkeypatch.setenv("STORE", "memory://")
+    assert refusal(*command) == "STORE: memory:// keeps nothing that another process could look at"
 
-    monkeypatch.setenv("FANOUT_STORE", "postgres://h")
-    assert refusal(*command).startswith("FANOUT_STORE: must be sqlite:///relative/path")
+    monkeypatch.setenv("STORE", "postgres://h")
+    assert refusal(*command).startswith("STORE: must be sqlite:///relative/path")

@@ -112,7 +112,7 @@ async def survive(
         env = environment(
             WEBPUBSUB_CONNECTION_STRING=service.connection_string,
             HUBS="tests.e2e.shout_hub:ShoutHub",
-            FANOUT_STORE=store,
+            STORE=store,
             LOG_LEVEL="error",
             LOG_FORMAT="json",
         )

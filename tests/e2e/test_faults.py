@@ -71,7 +71,7 @@ async def running(plane: DataPlane, tmp_path: Path, **changes: object) -> AsyncI
         webpubsub_connection_string=f"Endpoint={plane.endpoint};AccessKey={KEY}",
         webpubsub_allowed_origins="contoso.webpubsub.azure.com",
         hubs="bench.hub:BenchHub",
-        fanout_store=f"sqlite:///{tmp_path}/outbox.db",
+        store=f"sqlite:///{tmp_path}/outbox.db",
         **changes,
     )
     listener = bind("127.0.0.1", 0)

@@ -136,24 +136,24 @@ async def test_a_dead_letter_is_sent_again_by_the_upstream_that_runs(service: Se
 
 
 async def test_the_outbox_of_another_process_cannot_be_looked_at_in_memory(tmp_path: Path) -> None:
-    text = await fails("outbox", "list", folder=tmp_path, FANOUT_STORE="memory://")
+    text = await fails("outbox", "list", folder=tmp_path, STORE="memory://")
 
-    assert text == "webpubsub: FANOUT_STORE: memory:// keeps nothing that another process could look at\n"
+    assert text == "webpubsub: STORE: memory:// keeps nothing that another process could look at\n"
 
 
 async def test_a_second_upstream_on_one_file_is_refused_in_one_sentence(service: Service, tmp_path: Path) -> None:
     env = service.environment
-    sentence = r"data/outbox\.db is used by another process"
+    sentence = r"data/upstream\.db is used by another process"
     async with command(*SERVE, folder=tmp_path, **env) as first:
         await first.until(LISTENS)
 
         for log_format in ("json", "console"):
             lines = (await fails(*SERVE, folder=tmp_path, LOG_FORMAT=log_format, **env)).splitlines()
-            assert lines[-1].startswith("webpubsub: data/outbox.db is used by another process")
-            assert "FANOUT_STORE=redis://" in lines[-1]
-        store = "sqlite:///data/outbox.db"  # of itself `dev` keeps nothing
-        text = await fails("dev", "--port", "0", "--service-port", "0", folder=tmp_path, FANOUT_STORE=store)
-        assert text.splitlines()[-1].startswith("webpubsub: data/outbox.db is used by another process")
+            assert lines[-1].startswith("webpubsub: data/upstream.db is used by another process")
+            assert "STORE=redis://" in lines[-1]
+        store = "sqlite:///data/upstream.db"  # of itself `dev` keeps nothing
+        text = await fails("dev", "--port", "0", "--service-port", "0", folder=tmp_path, STORE=store)
+        assert text.splitlines()[-1].startswith("webpubsub: data/upstream.db is used by another process")
 
         # Not ours to end, but what it logs is.
         async with command("app.main:app", "--port", "0", folder=tmp_path, module="uvicorn", **env) as other:
@@ -173,12 +173,12 @@ async def test_what_cannot_be_stored_is_refused_until_it_can(service: Service, t
         url = await running.until(LISTENS)
         assert await get(f"{url}/readyz") == (200, '{"status":"ready"}')
 
-        with closing(sqlite3.connect(tmp_path / "data" / "outbox.db", isolation_level=None)) as other:
+        with closing(sqlite3.connect(tmp_path / "data" / "upstream.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")  # somebody else writes, and does not stop
             assert await shout(url, 1) == 503
             status, body = await get(f"{url}/readyz")
             assert status == 503
-            assert "outbox.db" in json.loads(body)["status"]
+            assert "upstream.db" in json.loads(body)["status"]
             assert "database is locked" in json.loads(body)["status"]
             assert "\nwebpubsub_outbox_up 0.0\n" in (await get(f"{url}/metrics"))[1]
             assert (await get(f"{url}/healthz"))[0] == 200

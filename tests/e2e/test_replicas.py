@@ -43,7 +43,7 @@ async def replicas(
                 webpubsub_connection_string=f"Endpoint={plane.endpoint};AccessKey={KEY}",
                 webpubsub_allowed_origins="contoso.webpubsub.azure.com",
                 hubs="bench.hub:BenchHub",
-                fanout_store=redis_server.url,
+                store=redis_server.url,
             )
             listener = bind("127.0.0.1", 0)
             urls.append(f"http://127.0.0.1:{listener.getsockname()[1]}/eventhandler")

@@ -9,12 +9,12 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from app.fanout.answers import decode_reply, encode_key, encode_reply
-from app.fanout.redis.connection import RedisConnection
 from app.fanout.redis.entries import Keys
-from app.fanout.store import StoreError
+from app.storage.redis_connection import RedisConnection
 from app.upstream.errors import Overloaded
 from app.upstream.idempotency import Key
 from app.upstream.reply import Reply
+from app.upstream.storage import StorageError
 
 CLAIM_SECONDS = 120
 POLL_SECONDS = 0.05
@@ -101,7 +101,7 @@ class Claims:
 
     async def _ask(self, claim: str | None) -> bytes | None:
         if not self._is_open:
-            raise StoreError("the store is closed")
+            raise StorageError("the store is closed")
         asked = _Asked(claim, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
         self._has_work.set()
@@ -117,7 +117,7 @@ class Claims:
 
     def close(self) -> None:
         self._is_open = False
-        _fail(self._asked, StoreError("the store is closed"))
+        _fail(self._asked, StorageError("the store is closed"))
         self._asked = []
 
     async def serve(self) -> None:
@@ -136,8 +136,8 @@ class Claims:
             )
         except BaseException as error:
             self._owed |= owed
-            _fail(asked, error if isinstance(error, StoreError) else StoreError("the claim was cut short"))
-            if not isinstance(error, StoreError):
+            _fail(asked, error if isinstance(error, StorageError) else StorageError("the claim was cut short"))
+            if not isinstance(error, StorageError):
                 raise
             return
         for one in asked:
@@ -148,8 +148,8 @@ class Claims:
                 one.found.set_result(value)
 
 
-def _fail(asked: list[_Asked], error: StoreError) -> None:
+def _fail(asked: list[_Asked], error: StorageError) -> None:
     for one in asked:
         if not one.found.done():
             # Each its own: a traceback grows with every raise of the same exception.
-            one.found.set_exception(StoreError(str(error)))
+            one.found.set_exception(StorageError(str(error)))

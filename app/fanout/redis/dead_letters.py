@@ -3,9 +3,9 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 
-from app.fanout.redis.connection import RedisConnection
 from app.fanout.redis.entries import Keys, letter_of, partition_of
 from app.fanout.store import DeadLetter, EntryId
+from app.storage.redis_connection import RedisConnection
 
 # Keys: dead letters, the stream each goes back to. Arguments: ids. A letter's first eight fields are the entry's.
 _RETRY = """

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.fanout.redis.connection import RedisConnection
 from app.fanout.redis.entries import Keys
-from app.fanout.store import StoreError
+from app.storage.redis_connection import RedisConnection
+from app.upstream.storage import StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +137,7 @@ class Leases:
             [self._replica, self._milliseconds, len(keys.leases)],
         )
         if int(layout) != len(keys.leases):
-            raise StoreError(
+            raise StorageError(
                 f"Redis holds entries in {int(layout)} partitions, this replica expects {len(keys.leases)}"
             )
         before = self.partitions

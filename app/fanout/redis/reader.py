@@ -6,10 +6,10 @@ from typing import Any
 
 import structlog
 
-from app.fanout.redis.connection import RedisConnection
 from app.fanout.redis.entries import CONSUMER, GROUP, Keys, entry_of, split_id
 from app.fanout.redis.leases import Held, Leases
 from app.fanout.store import Accept, Entry, EntryId
+from app.storage.redis_connection import RedisConnection
 
 log = structlog.get_logger(__name__)
 
@@ -115,7 +115,10 @@ class Reader:
             await asyncio.sleep(GATHER_SECONDS)
         else:
             streams = {self._keys.streams[one.partition]: one.seen for one in held}
-            await self._connection.wait_for_entries(streams, WAIT_MILLISECONDS)
+            # Returns once one of them has an entry after the given one, or when the time is over.
+            await self._connection.call(
+                "XREAD", "COUNT", 1, "BLOCK", WAIT_MILLISECONDS, "STREAMS", *streams, *streams.values()
+            )
 
     def _take(self, held: Held, status: bytes, raw: Sequence[Any], entries: list[Entry]) -> bool:
         """Adds what is new to `entries`. Whether the partition is read to its end, as far as we know."""

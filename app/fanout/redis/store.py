@@ -5,30 +5,24 @@ whichever replicas commit to it. Delivery is at least once. Order can only break
 for longer than its lease: what it had accepted by then it sends beside the new owner.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from random import uniform
 from secrets import token_hex
 from socket import gethostname
 from time import time
 
-import structlog
 from redis.asyncio.client import Pipeline
 
 from app.fanout.redis.claims import Claims, answer_key, answer_value
-from app.fanout.redis.connection import Outage, RedisConnection, StoreFull
 from app.fanout.redis.entries import GROUP, Keys, by_partition, fields_of, partition_of, split_id, to_bytes
 from app.fanout.redis.leases import Leases
 from app.fanout.redis.reader import Reader
-from app.fanout.store import Accept, Batch, EntryId, Remember, StoreError
+from app.fanout.store import Accept, Batch, EntryId, Remember
+from app.storage.redis_connection import RedisConnection, StoreFull
+from app.storage.redis_loops import Loops
 from app.upstream.idempotency import Key
 from app.upstream.reply import Reply
-
-log = structlog.get_logger(__name__)
-
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 1.0
+from app.upstream.storage import StorageError
 
 # Keys: dead letters, the stream of each entry. Arguments: most letters, now, group, then stream id, id and reason of
 # each entry. An entry that is gone was buried before. The first write needs no memory: see the leases.
@@ -74,8 +68,8 @@ class RedisStore:
         self._leases = Leases(self._connection, self._keys, run, lease_seconds)
         self._claims = Claims(self._connection, self._keys, run, claim_wait_seconds)
         self._reader = Reader(self._connection, self._keys, self._leases, run, window)
-        self._outage = Outage()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loops = Loops("outbox")
+        self._is_open = False
 
     async def open(self, accept: Accept, remember: Remember) -> None:  # noqa: ARG002 - answers stay in Redis
         """What others left unsent comes when its partition does."""
@@ -86,49 +80,27 @@ class RedisStore:
             await self._connection.close()
             raise
         self._claims.open()
-        steps = (("leases", self._renew), ("reader", self._reader.step), ("claims", self._claims.serve))
-        self._tasks = {asyncio.create_task(self._repeat(name, step)) for name, step in steps}
+        self._loops.start(leases=self._renew, reader=self._reader.step, claims=self._claims.serve)
+        self._is_open = True
 
     def quiesce(self) -> None:
         self._reader.quiesce()
 
     async def close(self) -> None:
         self._claims.close()
-        if self._tasks:
-            await self._stop_tasks()
-            with suppress(StoreError):  # the leases end by themselves, then
+        if self._is_open:
+            self._is_open = False
+            await self._loops.stop()
+            with suppress(StorageError):  # the leases end by themselves, then
                 await self._leases.leave()
         await self._connection.close()
-
-    async def _stop_tasks(self) -> None:
-        while self._tasks:
-            # Once is not always enough: before Python 3.12 `wait_for`, which redis-py uses, may swallow it.
-            for task in self._tasks:
-                task.cancel()
-            _, self._tasks = await asyncio.wait(self._tasks, timeout=0.2)
 
     async def _renew(self) -> None:
         await self._leases.renew()
         self._claims.settle()
         # Said here, as the pause until the next renewal is no part of an outage.
-        self._outage.ends("leases")
+        self._loops.succeeded("leases")
         await self._leases.rest()
-
-    async def _repeat(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                await step()
-            except StoreError as error:
-                self._outage.begins(name, error)
-            except Exception:
-                log.exception("outbox store failing", loop=name)
-            else:
-                self._outage.ends(name)
-                pause = FIRST_PAUSE_SECONDS
-                continue
-            await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311 - replicas shall not come back in step
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def commit(self, batch: Batch) -> None:
         try:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.fanout.sqlite import SqliteDeadLetters, SqliteStore
+from app.fanout.sqlite import SqliteStore
+from app.fanout.sqlite_dead_letters import SqliteDeadLetters
+from app.storage.sqlite_file import SqliteFile
 from tests.app.fanout.opened import Open, Opened
 
 
@@ -19,8 +21,8 @@ async def open_store(path: Path) -> AsyncIterator[Open]:
     """Opens a store over the file; closed in the end."""
     stores: list[Opened] = []
 
-    async def open_one(**options: object) -> Opened:
-        one = Opened(SqliteStore(path, **options))  # type: ignore[arg-type]
+    async def open_one(*, busy_seconds: float = 0.5, **options: int) -> Opened:
+        one = Opened(SqliteStore(SqliteFile(path, busy_seconds=busy_seconds), **options))
         await one.open()
         stores.append(one)
         return one

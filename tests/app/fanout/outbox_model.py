@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.fanout.delivery import Delivery, RetryPolicy, SendFailed
-from app.fanout.store import Accept, Batch, Entry, EntryId, Remember, Store, StoreError
+from app.fanout.store import Accept, Batch, Entry, EntryId, Remember, Store
 from app.models.actions import ACTION, Action
 from app.upstream.idempotency import Key
 from app.upstream.reply import Reply
+from app.upstream.storage import StorageError
 from tests.app.fanout.senders import text_of
 
 POLICY = RetryPolicy(deadline_seconds=8, first_pause_seconds=0.5, longest_pause_seconds=2)
@@ -139,7 +140,7 @@ class WatchedStore:
 
     async def commit(self, batch: Batch) -> None:
         if self.is_broken:
-            raise StoreError("no space left")
+            raise StorageError("no space left")
         self.underway = batch
         await self.before.wait()
         committed = len(self._model.committed)

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.fanout.sqlite import SqliteStore
-from app.fanout.store import Batch, Entry, KeptAnswer, NewEntry, StoreError
+from app.fanout.store import Batch, Entry, KeptAnswer, NewEntry
+from app.storage.sqlite_file import SqliteFile
 from app.upstream.reply import Reply
+from app.upstream.storage import StorageError
 
 FOREVER = 4e9
 
@@ -58,13 +60,13 @@ async def fill(store: SqliteStore, path: Path) -> None:
 async def outcome(store: SqliteStore, batch: Batch) -> str:
     try:
         await store.commit(batch)
-    except StoreError:
+    except StorageError:
         return "refused"
     return "safe"
 
 
 async def main(what: str, path: Path) -> None:
-    store = SqliteStore(path)
+    store = SqliteStore(SqliteFile(path))
     await store.open(_ignore, lambda kept: None)
     match what:
         case "commit":

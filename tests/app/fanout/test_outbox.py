@@ -12,11 +12,13 @@ from app.fanout.delivery import Delivery
 from app.fanout.memory import MemoryStore
 from app.fanout.outbox import BOOKKEEPING_SECONDS, PACE_SECONDS, Outbox, OutboxLimits
 from app.fanout.sqlite import SqliteStore
-from app.fanout.store import Accept, Entry, Remember, Store, StoreError
+from app.fanout.store import Accept, Entry, Remember, Store
 from app.models.actions import SendToAll, SendToGroup
+from app.storage.sqlite_file import SqliteFile
 from app.upstream.errors import Overloaded
 from app.upstream.idempotency import IdempotencyWindow, Key
 from app.upstream.reply import Reply
+from app.upstream.storage import StorageError
 from tests.app.fanout.outbox_model import InlineExecutor
 from tests.app.fanout.outbox_run import ANSWER, KEY, ShyStore, running, say
 from tests.app.fanout.senders import HeldSender, ScriptedSender
@@ -202,9 +204,9 @@ async def test_draining_sends_on_and_says_what_is_left() -> None:
 
 
 def file_store(path: Path) -> SqliteStore:
-    store = SqliteStore(path)
-    store._thread = InlineExecutor()  # type: ignore[assignment]
-    return store
+    file = SqliteFile(path)
+    file._thread = InlineExecutor()  # type: ignore[assignment]
+    return SqliteStore(file)
 
 
 @asynccontextmanager
@@ -255,10 +257,10 @@ class SharedStore(MemoryStore):
     shares_answers = True
 
     async def claim(self, key: Key) -> Reply | None:
-        raise StoreError("no connection")
+        raise StorageError("no connection")
 
     async def release(self, key: Key) -> None:
-        raise StoreError("no connection")
+        raise StorageError("no connection")
 
 
 @in_virtual_time

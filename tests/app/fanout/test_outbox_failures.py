@@ -8,10 +8,11 @@ import structlog
 from app.fanout.delivery import Delivery
 from app.fanout.memory import MemoryStore
 from app.fanout.outbox import PROBE_SECONDS, Outbox
-from app.fanout.store import Accept, Remember, StoreError
+from app.fanout.store import Accept, Remember
 from app.models.actions import Action, SendToAll
 from app.upstream.errors import Overloaded
 from app.upstream.idempotency import IdempotencyWindow
+from app.upstream.storage import StorageError
 from tests.app.fanout.outbox_run import ANSWER, KEY, running, say
 from tests.app.fanout.senders import HeldSender, ScriptedSender, failed
 from tests.app.fanout.virtual_time import in_virtual_time, passes
@@ -21,7 +22,7 @@ from tests.app.fanout.virtual_time import in_virtual_time, passes
 async def test_where_the_store_fails_everybody_is_told_and_nothing_is_sent() -> None:
     sender = ScriptedSender()
     async with running(sender) as run:
-        run.store.error = StoreError("no space left")
+        run.store.error = StorageError("no space left")
         publishing = [run.publish("1"), run.publish("2")]
         outcomes = await asyncio.gather(*publishing, return_exceptions=True)
 
@@ -36,7 +37,7 @@ async def test_where_the_store_fails_everybody_is_told_and_nothing_is_sent() -> 
 async def test_after_a_failure_events_are_refused_until_a_probe_succeeds() -> None:
     sender = ScriptedSender()
     async with running(sender) as run:
-        run.store.error = StoreError("no space left")
+        run.store.error = StorageError("no space left")
         await run.refused("lost")
         asked = len(run.store.commits)
         with pytest.raises(Overloaded, match="no space left"):
@@ -62,7 +63,7 @@ async def test_what_comes_while_a_commit_fails_is_taken_with_the_next() -> None:
     sender = ScriptedSender()
     async with running(sender) as run:
         run.store.gate.clear()
-        run.store.error = StoreError("locked")
+        run.store.error = StorageError("locked")
         unlucky = run.publish("1")
         await passes()
         lucky = run.publish("2")
@@ -82,7 +83,7 @@ async def test_notes_survive_a_failure_and_are_written_later() -> None:
     sender = ScriptedSender(bad=[failed(400)])
     async with running(sender) as run:
         await asyncio.gather(run.publish("good", lane="a"), run.publish("bad", lane="b"))
-        run.store.error = StoreError("locked")
+        run.store.error = StorageError("locked")
         await passes(1)
         assert run.outbox.failure == "locked"
         assert run.store.waiting() == 2
@@ -150,10 +151,10 @@ async def test_actions_of_one_event_are_taken_together_or_not_at_all(bad: Action
 async def test_an_outbox_whose_store_does_not_open_stays_shut() -> None:
     class Unopened(MemoryStore):
         async def open(self, accept: Accept, remember: Remember) -> None:
-            raise StoreError("in use")
+            raise StorageError("in use")
 
     outbox = Outbox(Unopened(), Delivery(ScriptedSender()))
-    with pytest.raises(StoreError, match="in use"):
+    with pytest.raises(StorageError, match="in use"):
         await outbox.open(IdempotencyWindow())
 
     with pytest.raises(Overloaded, match="not open"):
@@ -165,7 +166,7 @@ async def test_an_outbox_whose_store_does_not_open_stays_shut() -> None:
 async def test_closing_a_failing_outbox_tells_those_who_came_last() -> None:
     async with running() as run:
         run.store.gate.clear()
-        run.store.error = StoreError("locked")
+        run.store.error = StorageError("locked")
         first = run.publish("1")
         await passes()
         last = run.publish("2")

@@ -18,6 +18,7 @@ from app.fanout.outbox import Outbox
 from app.fanout.sqlite import SqliteStore
 from app.fanout.store import Store
 from app.models.actions import SendToAll
+from app.storage.sqlite_file import SqliteFile
 from app.upstream.errors import Overloaded
 from app.upstream.idempotency import IdempotencyWindow
 from tests.app.fanout.outbox_model import POLICY, InlineExecutor, Message, Model, WatchedSender, WatchedStore
@@ -202,16 +203,15 @@ class SqliteOutboxMachine(OutboxMachine):
         self.path = Path(self.stack.enter_context(TemporaryDirectory())) / "outbox.db"
 
     def make_store(self) -> Store:
-        store = SqliteStore(self.path)
-        store._thread = InlineExecutor()  # type: ignore[assignment]
-        return store
+        self.file = SqliteFile(self.path)
+        self.file._thread = InlineExecutor()  # type: ignore[assignment]
+        return SqliteStore(self.file)
 
     @rule(how=st.sampled_from(["is killed", "stops", "drains and stops"]))
     def the_process(self, how: str) -> None:
         if how == "is killed":
             self.kill()
-            assert isinstance(self.store, SqliteStore)
-            self.store._close()  # as the kernel does: the lock goes, and what was not committed
+            self.file._close()  # as the kernel does: the lock goes, and what was not committed
         else:
             if how == "drains and stops":
                 self.drain()

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.fanout.publisher import OutboxPublisher
-from app.fanout.store import Batch, StoreError
+from app.fanout.store import Batch
 from app.main import create_app
 from app.models.actions import Action, SendToAll, SendToGroup
 from app.models.events import ConnectedEvent, UserEvent
@@ -22,6 +22,7 @@ from app.upstream.hub import Answer, Hub, on_event
 from app.upstream.idempotency import Key
 from app.upstream.publisher import EventScope, Publisher, event_scope
 from app.upstream.reply import Reply
+from app.upstream.storage import StorageError
 from tests.app.clients.conftest import DataPlane, data_plane
 from tests.app.conftest import KEY, ORIGIN, event, settings
 
@@ -195,7 +196,7 @@ async def upstream(data_plane: DataPlane, path: Path, **changes: Any) -> AsyncIt
         webpubsub_connection_string=f"Endpoint={data_plane.url};AccessKey={KEY}",
         webpubsub_allowed_origins=ORIGIN,
         hubs=f"{__name__}:TalkingHub",
-        fanout_store=f"sqlite:///{path}",
+        store=f"sqlite:///{path}",
         **changes,
     )
     listener, app = bind("127.0.0.1", 0), create_app(ours)
@@ -322,7 +323,7 @@ async def test_an_event_that_cannot_be_stored_is_answered_come_again(
     async with upstream(data_plane, path) as one:
 
         async def full(batch: Batch) -> None:
-            raise StoreError("no space left")
+            raise StorageError("no space left")
 
         with monkeypatch.context() as disk:
             disk.setattr(one.store, "commit", full)

@@ -1,7 +1,9 @@
 """What only the SQLite store does: one file that fails, fills up, and an operator beside it."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from sqlite3 import Connection
 from unittest.mock import patch
 
 import pytest
@@ -10,12 +12,15 @@ from app.fanout import outbox as outbox_module
 from app.fanout import sqlite
 from app.fanout.delivery import Delivery
 from app.fanout.outbox import Outbox
-from app.fanout.sqlite import SqliteDeadLetters, SqliteStore
-from app.fanout.store import Batch, KeptAnswer, StoreError
+from app.fanout.sqlite import SqliteStore
+from app.fanout.sqlite_dead_letters import SqliteDeadLetters
+from app.fanout.store import Batch, KeptAnswer
 from app.models.actions import SendToAll
+from app.storage.sqlite_file import SqliteFile
 from app.upstream.errors import Overloaded
 from app.upstream.idempotency import IdempotencyWindow
 from app.upstream.reply import Reply
+from app.upstream.storage import StorageError
 from tests.app.fanout.opened import PATIENCE, Open, Opened, actions, beside, kept, new_entry
 from tests.app.fanout.senders import ScriptedSender
 
@@ -26,7 +31,8 @@ def execute(one: Opened, statement: str) -> None:
     """In the store's own connection, where limits and pragmas are set."""
     store = one.store
     assert isinstance(store, SqliteStore)
-    store._thread.submit(lambda: store._connection.execute(statement).fetchall()).result(PATIENCE)
+    file = store._file
+    file._thread.submit(lambda: file._connection.execute(statement).fetchall()).result(PATIENCE)
 
 
 async def test_a_lock_of_another_connection_fails_a_commit_and_only_that(path: Path, open_store: Open) -> None:
@@ -34,9 +40,9 @@ async def test_a_lock_of_another_connection_fails_a_commit_and_only_that(path: P
     (first,) = await one.publish("lane", "1")
     with beside(path) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreError, match="database is locked"):
+        with pytest.raises(StorageError, match="database is locked"):
             await one.publish("lane", "lost")
-        with pytest.raises(StoreError, match="database is locked"):
+        with pytest.raises(StorageError, match="database is locked"):
             await one.finish(first)
         assert one.store.waiting() == 1
 
@@ -49,13 +55,13 @@ async def test_a_lock_of_another_connection_fails_a_commit_and_only_that(path: P
 
 
 async def test_a_commit_that_fails_half_way_leaves_nothing(path: Path, open_store: Open) -> None:
-    one = Opened(SqliteStore(path))
+    one = Opened(SqliteStore(SqliteFile(path)))
     await one.open()
     sent, dead = await one.publish("lane", "sent", "dead")
     whole = Batch([new_entry("lane", "new")], [kept()], [sent.id], [(dead.id, "refused")])
     with beside(path) as other:
         other.execute("CREATE TRIGGER full BEFORE INSERT ON dead BEGIN SELECT RAISE(ABORT, 'no'); END")
-        with pytest.raises(StoreError):
+        with pytest.raises(StorageError):
             await one.store.commit(whole)
         other.execute("DROP TRIGGER full")
     assert one.store.waiting() == 2
@@ -78,7 +84,7 @@ def fail_at_the_end_of_commits(one: Opened) -> None:
 async def test_a_commit_that_fails_at_its_end_leaves_nothing_and_the_next_succeeds(open_store: Open) -> None:
     one = await open_store()
     fail_at_the_end_of_commits(one)
-    with pytest.raises(StoreError, match="FOREIGN KEY"):
+    with pytest.raises(StorageError, match="FOREIGN KEY"):
         await one.store.commit(Batch([new_entry("lane", "lost")], [kept()]))
     assert one.store.waiting() == 0
 
@@ -91,10 +97,10 @@ async def test_an_answer_is_kept_for_its_whole_time_though_one_before_it_was_los
     """A commit that failed must not leave its expiry with the number that the next answer gets."""
     now = 1000.0
     with patch.object(sqlite, "time", lambda: now):
-        one = Opened(SqliteStore(path))
+        one = Opened(SqliteStore(SqliteFile(path)))
         await one.open()
         fail_at_the_end_of_commits(one)
-        with pytest.raises(StoreError):
+        with pytest.raises(StorageError):
             await one.store.commit(Batch(answers=[KeptAnswer(("chat", "c", None, "1"), Reply(204), now + 180)]))
         execute(one, "DROP TRIGGER full")
         now = 1170.0
@@ -129,7 +135,7 @@ async def test_with_a_full_disk_events_are_refused_until_there_is_room(
     open_store: Open, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox_module, "PROBE_SECONDS", 0.01)
-    store, sender = SqliteStore(path), ScriptedSender()
+    store, sender = SqliteStore(SqliteFile(path)), ScriptedSender()
     outbox = Outbox(store, Delivery(sender))
     await outbox.open(IdempotencyWindow())
     full, large = Opened(store), SendToAll(data="large" * 10_000)
@@ -152,13 +158,13 @@ async def test_with_a_full_disk_events_are_refused_until_there_is_room(
 
 
 async def test_many_events_share_a_commit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = SqliteStore(path)
+    store = SqliteStore(SqliteFile(path))
     commits: list[int] = []
     commit = store._commit
 
-    def counted(batch: Batch) -> object:
-        commits.append(len(batch.entries))
-        return commit(batch)
+    def counted(connection: Connection, batches: Sequence[Batch]) -> object:
+        commits.append(sum(len(batch.entries) for batch in batches))
+        return commit(connection, batches)
 
     monkeypatch.setattr(store, "_commit", counted)
     outbox = Outbox(store, Delivery(ScriptedSender()))
@@ -199,16 +205,16 @@ async def test_letters_are_still_looked_for_after_a_failure(
     await one.bury("refused", *await one.publish("lane", "dead"))
     store, failures = one.store, asyncio.Event()
     assert isinstance(store, SqliteStore)
-    run = store._run
+    write = store._file.write
 
     async def watched(*arguments: object) -> object:
         try:
-            return await run(*arguments)  # type: ignore[arg-type]
-        except StoreError:
+            return await write(*arguments)  # type: ignore[arg-type]
+        except StorageError:
             failures.set()
             raise
 
-    monkeypatch.setattr(store, "_run", watched)
+    monkeypatch.setattr(store._file, "write", watched)
     await letters.retry(None)
     with beside(path) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -249,5 +255,5 @@ async def test_letters_can_be_seen_while_the_store_is_used_and_after(
 def test_letters_of_a_file_that_is_no_outbox_are_an_error(path: Path, letters: SqliteDeadLetters) -> None:
     path.write_bytes(b"garbage" * 1000)
 
-    with pytest.raises(StoreError, match="file is not a database"):
+    with pytest.raises(StorageError, match="file is not a database"):
         asyncio.run(letters.list(10))

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from app.fanout import sqlite
 from app.fanout.sqlite import SqliteStore
-from app.fanout.store import Batch, NewEntry, StoreError, StoreInUse
+from app.fanout.store import Batch, NewEntry
+from app.storage.sqlite_file import FileInUse, SqliteFile
+from app.storage.sqlite_schema import SCHEMA_VERSION
+from app.upstream.storage import StorageError
 from tests.app.fanout.opened import PATIENCE, Open, Opened, actions, beside
 
 GARBAGE = b"garbage" * 1000
 
 
 async def refused(path: Path, match: str) -> None:
-    with pytest.raises(StoreError, match=match):
-        await Opened(SqliteStore(path)).open()
+    with pytest.raises(StorageError, match=match):
+        await Opened(SqliteStore(SqliteFile(path))).open()
 
 
 def readable_by_others(path: Path) -> bool:
@@ -25,7 +27,7 @@ def readable_by_others(path: Path) -> bool:
 
 async def test_a_directory_that_is_missing_is_made(tmp_path: Path) -> None:
     path = tmp_path / "var" / "lib" / "outbox.db"
-    one = Opened(SqliteStore(path))
+    one = Opened(SqliteStore(SqliteFile(path)))
 
     await one.open()
     await one.store.close()
@@ -39,23 +41,23 @@ async def test_every_commit_is_on_the_disk_when_it_returns(open_store: Open) -> 
     assert isinstance(store, SqliteStore)
 
     def pragma(name: str) -> object:
-        return store._connection.execute(f"PRAGMA {name}").fetchone()[0]
+        return store._file._connection.execute(f"PRAGMA {name}").fetchone()[0]
 
-    assert store._thread.submit(pragma, "journal_mode").result(PATIENCE) == "wal"
-    assert store._thread.submit(pragma, "synchronous").result(PATIENCE) == 2
+    assert store._file._thread.submit(pragma, "journal_mode").result(PATIENCE) == "wal"
+    assert store._file._thread.submit(pragma, "synchronous").result(PATIENCE) == 2
 
 
 async def test_a_second_store_on_the_file_is_refused_until_the_first_is_closed(path: Path) -> None:
-    one = Opened(SqliteStore(path))
+    one = Opened(SqliteStore(SqliteFile(path)))
     await one.open()
     await one.publish("lane", "1")
 
-    with pytest.raises(StoreInUse, match=r"outbox\.db is used by another process.*FANOUT_STORE=redis://"):
-        await Opened(SqliteStore(path)).open()
+    with pytest.raises(FileInUse, match=r"outbox\.db is used by another process.*STORE=redis://"):
+        await Opened(SqliteStore(SqliteFile(path))).open()
 
     assert len(await one.publish("lane", "2")) == 1
     await one.store.close()
-    two = Opened(SqliteStore(path))
+    two = Opened(SqliteStore(SqliteFile(path)))
     await two.open()
     await two.store.close()
     assert actions(two.entries) == ["1", "2"]
@@ -92,7 +94,7 @@ async def test_what_is_no_outbox_file_is_refused_by_its_name(
 ) -> None:
     spoil(path)
 
-    await refused(path, rf"the outbox file outbox\.db cannot be used: {reason}")
+    await refused(path, rf"the file outbox\.db cannot be used: {reason}")
 
 
 def test_a_file_that_is_refused_is_left_as_it_is(path: Path) -> None:
@@ -110,7 +112,7 @@ async def test_a_file_in_the_place_of_the_directory_is_refused(path: Path) -> No
 
 
 async def test_a_damaged_file_is_refused(path: Path) -> None:
-    one = Opened(SqliteStore(path))
+    one = Opened(SqliteStore(SqliteFile(path)))
     await one.open()
     await one.publish("lane", *("x" * 500 for _ in range(100)))
     await one.store.close()
@@ -120,23 +122,23 @@ async def test_a_damaged_file_is_refused(path: Path) -> None:
 
 
 async def test_a_file_of_a_newer_version_is_left_alone_and_not_held(path: Path, open_store: Open) -> None:
-    one = Opened(SqliteStore(path))
+    one = Opened(SqliteStore(SqliteFile(path)))
     await one.open()
     await one.publish("lane", "1")
     await one.store.close()
     with beside(path) as other:
-        other.execute(f"PRAGMA user_version = {sqlite.SCHEMA_VERSION + 1}")
+        other.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     await refused(path, "written by a newer version")
 
     with beside(path) as other:
         assert other.execute("SELECT count(*) FROM outbox").fetchone() == (1,)
-        other.execute(f"PRAGMA user_version = {sqlite.SCHEMA_VERSION}")
+        other.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     assert actions((await open_store()).entries) == ["1"]
 
 
 async def test_nobody_else_reads_what_is_kept(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "outbox.db")
+    store = SqliteStore(SqliteFile(tmp_path / "outbox.db"))
     await store.open(lambda _: None, lambda _: None)
     await store.commit(Batch(entries=[NewEntry("lane", "chat", 1.0, b"{}")]))
 

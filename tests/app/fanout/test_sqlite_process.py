@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.fanout.sqlite import SqliteStore
-from app.fanout.store import StoreInUse
+from app.storage.sqlite_file import FileInUse, SqliteFile
 from tests.app.fanout.opened import Opened, actions
 
 PATIENCE = 20
@@ -55,7 +55,7 @@ async def test_what_was_acknowledged_survives_a_kill_in_order(path: Path, start:
     rest, _ = await process.communicate()
     acknowledged = 50 + len(rest.decode().splitlines())
 
-    after = Opened(SqliteStore(path))
+    after = Opened(SqliteStore(SqliteFile(path)))
     await after.open()
     await after.store.close()
 
@@ -71,12 +71,12 @@ async def test_a_second_process_is_refused_and_told_what_to_do_until_the_first_i
 ) -> None:
     process = await start("hold")
     assert await line(process) == "open"
-    with pytest.raises(StoreInUse, match=r"run one worker, or share .* FANOUT_STORE=redis://"):
-        await Opened(SqliteStore(path)).open()
+    with pytest.raises(FileInUse, match=r"run one worker, or share .* STORE=redis://"):
+        await Opened(SqliteStore(SqliteFile(path))).open()
 
     await kill(process)
 
-    one = Opened(SqliteStore(path))
+    one = Opened(SqliteStore(SqliteFile(path)))
     await one.open()
     await one.store.close()
 
@@ -87,7 +87,7 @@ async def test_a_full_disk_is_noticed_by_commits_and_probes_and_does_no_harm(pat
     await process.communicate()
 
     assert said == ["refused", "refused", "safe", "safe"]
-    after = Opened(SqliteStore(path))
+    after = Opened(SqliteStore(SqliteFile(path)))
     await after.open()
     await after.store.close()
     assert actions(after.entries) == ["0.0", "0.1", "2.0", "2.1"]

@@ -9,8 +9,10 @@ from time import time
 import pytest
 
 from app.fanout.memory import MemoryStore
-from app.fanout.sqlite import SqliteDeadLetters, SqliteStore
+from app.fanout.sqlite import SqliteStore
+from app.fanout.sqlite_dead_letters import SqliteDeadLetters
 from app.fanout.store import Batch, DeadLetter, DeadLetters, Entry, EntryId, Store
+from app.storage.sqlite_file import SqliteFile
 from app.upstream.reply import Reply
 from tests.app.fanout.opened import KEY, Opened, actions, kept, new_entry
 
@@ -32,7 +34,7 @@ def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     path = tmp_path / "outbox.db"
     return {
         "memory": Kind(MemoryStore, None),
-        "sqlite": Kind(lambda: SqliteStore(path), lambda: SqliteDeadLetters(path)),
+        "sqlite": Kind(lambda: SqliteStore(SqliteFile(path)), lambda: SqliteDeadLetters(path)),
     }[request.param]
 
 

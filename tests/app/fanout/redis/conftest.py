@@ -64,7 +64,7 @@ class Replica:
 
     async def crash(self) -> None:
         """Ends without a word to Redis."""
-        await self.store._stop_tasks()
+        await self.store._loops.stop()
         await self.store._connection.close()
 
 

@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.fanout.redis.entries import partition_of
-from app.fanout.store import StoreError
+from app.upstream.storage import StorageError
 from tests.app.fanout.redis.conftest import Open, eventually
 
 
@@ -147,7 +147,7 @@ async def test_a_reply_that_comes_after_the_lease_is_left_to_the_next_owner(repl
 async def test_replicas_with_other_partitions_are_refused(replica: Open) -> None:
     await replica("one", partitions=4)
 
-    with pytest.raises(StoreError, match="in 4 partitions, this replica expects 8"):
+    with pytest.raises(StorageError, match="in 4 partitions, this replica expects 8"):
         await replica("two", partitions=8)
 
 

@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 
 from app.fanout.redis.dead_letters import RedisDeadLetters
 from app.fanout.redis.store import RedisStore
-from app.fanout.store import Batch, StoreError
+from app.fanout.store import Batch
+from app.upstream.storage import StorageError
 from tests.app.fanout.redis.conftest import KEY, PATIENCE, Open, eventually, new_entry
 from tests.app.fanout.redis.server import RedisServer
 
@@ -16,7 +17,7 @@ from tests.app.fanout.redis.server import RedisServer
 async def test_without_redis_nothing_opens_and_no_secret_is_told() -> None:
     store = RedisStore("redis://user:s3cret@localhost:1/0")
 
-    with pytest.raises(StoreError, match="Redis cannot be reached") as raised:
+    with pytest.raises(StorageError, match="Redis cannot be reached") as raised:
         await store.open(lambda _: None, lambda _: None)
 
     assert "s3cret" not in repr(raised.value)
@@ -27,7 +28,7 @@ async def test_a_wrong_password_is_told_as_such(server: RedisServer, redis: Redi
     await redis.config_set("requirepass", "right")
     letters = RedisDeadLetters(f"{server.url}?password=s3cret")
 
-    with pytest.raises(StoreError, match="refuses the credentials") as raised:
+    with pytest.raises(StorageError, match="refuses the credentials") as raised:
         await letters.list(1)
 
     assert "s3cret" not in str(raised.value)
@@ -42,9 +43,9 @@ async def test_a_stopped_redis_fails_commits_and_all_goes_on_when_it_is_back(
     with structlog.testing.capture_logs() as logs:
         await asyncio.to_thread(server.stop)
         for probe in (Batch(entries=[new_entry("lane", "lost")]), Batch()):
-            with pytest.raises(StoreError, match="cannot be reached"):
+            with pytest.raises(StorageError, match="cannot be reached"):
                 await one.store.commit(probe)
-        with pytest.raises(StoreError):
+        with pytest.raises(StorageError):
             await one.store.claim(KEY)
         await eventually(lambda: not one.store._leases.readable())
 
@@ -53,11 +54,11 @@ async def test_a_stopped_redis_fails_commits_and_all_goes_on_when_it_is_back(
         await one.publish("lane", "3")
 
         await one.received(3)
-        await eventually(lambda: any(line["event"] == "outbox store is back" for line in logs))
+        await eventually(lambda: any(line["event"] == "store is back" for line in logs))
     assert one.actions("lane") == ["1", "2", "3"]
     assert [line["event"] for line in logs if "store" in line["event"]] == [
-        "outbox store failing",
-        "outbox store is back",
+        "store failing",
+        "store is back",
     ]
 
 
@@ -77,7 +78,7 @@ async def test_a_claim_that_could_not_be_given_back_is_given_back_later(replica:
     one = await replica("one")
     await one.store.claim(KEY)
     await asyncio.to_thread(server.stop)
-    with pytest.raises(StoreError):
+    with pytest.raises(StorageError):
         await one.store.release(KEY)
     await asyncio.to_thread(server.start)
     two = await replica("two")
@@ -120,14 +121,14 @@ async def test_a_full_redis_takes_nothing_new_and_lets_go_of_what_was_sent(
     entries = await one.received(4)
     await redis.config_set("maxmemory", "1mb")
 
-    with pytest.raises(StoreError, match="maxmemory"):
+    with pytest.raises(StorageError, match="maxmemory"):
         await one.publish("lane", "5")
-    with pytest.raises(StoreError, match="maxmemory"):
+    with pytest.raises(StorageError, match="maxmemory"):
         await one.store.commit(Batch())
-    with pytest.raises(StoreError, match="maxmemory"):
+    with pytest.raises(StorageError, match="maxmemory"):
         await one.store.claim(KEY)
     await one.store.commit(Batch(finished=[entries[0].id], dead=[(entries[1].id, "no success")]))
-    with pytest.raises(StoreError, match="maxmemory"):
+    with pytest.raises(StorageError, match="maxmemory"):
         await one.store.commit(Batch([new_entry("lane", "6")], finished=[entries[2].id]))
     await one.crash()
     two = await replica("two")
@@ -141,7 +142,7 @@ async def test_a_read_only_redis_takes_nothing(replica: Open, redis: Redis) -> N
     one = await replica()
     await redis.replicaof("localhost", "1")
 
-    with pytest.raises(StoreError, match="read-only"):
+    with pytest.raises(StorageError, match="read-only"):
         await one.publish("lane", "1")
 
     await redis.replicaof("NO", "ONE")
@@ -153,7 +154,7 @@ async def test_a_closed_store_says_so(replica: Open) -> None:
     one = await replica()
     await one.store.close()
 
-    with pytest.raises(StoreError, match="closed"):
+    with pytest.raises(StorageError, match="closed"):
         await one.store.claim(KEY)
 
 

@@ -1,14 +1,12 @@
 """What knows redis-py: its client and its failures."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from time import monotonic
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-import structlog
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
+from redis.asyncio.client import Pipeline, PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -24,16 +22,15 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as TooLate
 
-from app.fanout.store import StoreError
-
-log = structlog.get_logger(__name__)
+from app.upstream.storage import StorageError
 
 Answer = TypeVar("Answer")
+Command = Sequence[str | bytes | int]
 
 ANSWER_SECONDS = 3.0
 
 Script = Callable[[list[str], list[str | bytes | int]], Awaitable[Any]]
-"""A script on the server: keys and arguments in, the raw reply out. Raises `StoreError`."""
+"""A script on the server: keys and arguments in, the raw reply out. Raises `StorageError`."""
 
 # The order matters: some of these are kinds of `ConnectionError`.
 _FAILURES: tuple[tuple[type[Exception], str], ...] = (
@@ -50,7 +47,7 @@ _FAILURES: tuple[tuple[type[Exception], str], ...] = (
 _CODE = re.compile(r"(?:^|caused error: \(['\"])([A-Z]{3,})\b")
 
 
-class StoreFull(StoreError):
+class StoreFull(StorageError):
     """Redis has no memory left, so nothing can be added. Removing still works."""
 
 
@@ -70,6 +67,11 @@ class RedisConnection:
             **tcp_only,
         )
 
+    @property
+    def database(self) -> int:
+        """Its number. Keys of another are other keys; channels are not."""
+        return int(self._client.connection_pool.connection_kwargs.get("db") or 0)
+
     def script(self, text: str) -> Script:
         registered = self._client.register_script(text)
 
@@ -86,21 +88,37 @@ class RedisConnection:
         client: Any = self._client  # the typed commands of redis-py are typed for all of its clients at once
         return await self.run(client.execute_command(*command))
 
-    async def wait_for_entries(self, after: Mapping[str, str], milliseconds: int) -> None:
-        """Returns once a stream has an entry after the given one, or when the time is over."""
-        await self.call("XREAD", "COUNT", 1, "BLOCK", milliseconds, "STREAMS", *after, *after.values())
+    async def call_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Sends them together. An answer for each, or the `StorageError` of that one; raises where none can be had."""
+        pipeline = self.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        answers = await self.run(pipeline.execute(raise_on_error=False))
+        return [await self._failure(one) if isinstance(one, Exception) else one for one in answers]
+
+    @asynccontextmanager
+    async def subscription(self) -> AsyncIterator[PubSub]:
+        """A connection for announcements; its calls go under `run`."""
+        subscription: Any = self._client.pubsub()
+        try:
+            yield subscription
+        finally:
+            with suppress(RedisError, OSError):
+                await subscription.aclose()
 
     async def run(self, reply: Awaitable[Answer]) -> Answer:
         try:
             return await reply
-        except ReadOnlyError as error:
+        except (RedisError, OSError) as error:
+            raise await self._failure(error) from None
+
+    async def _failure(self, error: Exception) -> StorageError:
+        if isinstance(error, OutOfMemoryError):
+            return StoreFull("Redis is full: it has reached its maxmemory")
+        if isinstance(error, ReadOnlyError):
             # After a failover the name may lead to another server; these connections still lead to the old one.
             await self._client.connection_pool.disconnect(inuse_connections=False)
-            raise StoreError(_describe(error)) from None
-        except OutOfMemoryError:
-            raise StoreFull("Redis is full: it has reached its maxmemory") from None
-        except (RedisError, OSError) as error:
-            raise StoreError(_describe(error)) from None
+        return StorageError(_describe(error))
 
     async def close(self) -> None:
         with suppress(RedisError, OSError):
@@ -115,24 +133,3 @@ def _describe(error: Exception) -> str:
             return text
     code = _CODE.search(str(error)) if isinstance(error, ResponseError) else None
     return f"Redis refuses a command: {code[1] if code else type(error).__name__}"
-
-
-class Outage:
-    """Tells the log once that Redis fails and once that it is back, however many loops notice and how often."""
-
-    def __init__(self) -> None:
-        self._failing: set[str] = set()
-        self._since = 0.0
-
-    def begins(self, loop_name: str, error: StoreError) -> None:
-        if not self._failing:
-            self._since = monotonic()
-            log.error("outbox store failing", reason=str(error))
-        self._failing.add(loop_name)
-
-    def ends(self, loop_name: str) -> None:
-        if loop_name not in self._failing:
-            return
-        self._failing.remove(loop_name)
-        if not self._failing:
-            log.warning("outbox store is back", outage_seconds=round(monotonic() - self._since, 1))

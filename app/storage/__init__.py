@@ -1,0 +1,1 @@
+"""What hubs keep, in SQLite or Redis, and what the outbox's stores share with it."""

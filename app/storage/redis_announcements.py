@@ -1,0 +1,75 @@
+"""Announcements to every replica, over one channel of Redis.
+
+Redis keeps no announcement for who is away. So whenever this replica begins to hear again, its listeners are told that
+they may have missed something.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from app.storage.redis_connection import ANSWER_SECONDS, RedisConnection
+from app.storage.redis_loops import Loops
+from app.upstream.listeners import Listeners
+from app.upstream.storage import StorageError
+
+QUIET_SECONDS = 5.0
+"""After so long without a word the connection is tried: a dead one would say nothing for hours."""
+
+
+class Announcements:
+    def __init__(self, connection: RedisConnection, prefix: str) -> None:
+        self._connection = connection
+        # Channels are the same in all databases of a Redis.
+        self.channel = f"{prefix}:announcements:{connection.database}"
+        self._listeners = Listeners()
+        self._loops = Loops("announcements")
+        self._hears = asyncio.Event()
+
+    async def open(self) -> None:
+        """Returns when this replica hears. Raises `StorageError`."""
+        await self._connection.call("PING")
+        self._loops.start(announcements=self._hear)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._hears.wait()
+        except TimeoutError:
+            await self.close()
+            raise StorageError("Redis lets this user not subscribe to announcements") from None
+
+    async def close(self) -> None:
+        await self._loops.stop()
+
+    def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        return self._listeners.listen(topic)
+
+    async def _hear(self) -> None:
+        run = self._connection.run
+        async with self._connection.subscription() as subscription:
+            await run(subscription.subscribe(self.channel))
+            is_tried = False
+            while True:
+                message = await run(subscription.get_message(timeout=QUIET_SECONDS))
+                if message is not None:
+                    is_tried = False
+                    self._take(message)
+                elif is_tried:
+                    raise StorageError("Redis does not answer where it is listened to")
+                else:
+                    is_tried = True
+                    await run(subscription.ping())
+
+    def _take(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "subscribe":
+                self._listeners.interrupt()
+                self._hears.set()
+                self._loops.succeeded("announcements")
+            case "message":
+                topic, _, body = message["data"].partition(b"\0")
+                self._listeners.tell(topic.decode(), body)
+
+
+def announcement(topic: str, body: bytes) -> bytes:
+    return topic.encode() + b"\0" + body
