@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from app.direct import DirectFastAPI
 from app.logging import configure_logging
 from app.openapi import describe
-from app.routers import docs, health, pages
+from app.routers import docs, health, members, pages
 from app.routers.eventhandler import EventHandlerEndpoint
-from app.routers.negotiate import NegotiateEndpoint, NegotiatePolicy
+from app.routers.negotiate import NegotiateEndpoint, NegotiateRules
 from app.services import PublisherFor, Services
 from app.settings import Settings
 
@@ -23,17 +23,19 @@ def create_app(settings: Settings, *, publisher_for: PublisherFor | None = None)
     `publisher_for` gives each hub its `Publisher` in place of the service client.
     """
     services = Services(settings, publisher_for)
-    policy = NegotiatePolicy(
+    rules = NegotiateRules(
         minutes=settings.negotiate_minutes,
         max_minutes=settings.negotiate_max_minutes,
         roles=settings.negotiate_roles,
         groups=settings.negotiate_groups,
-        trust_app_service_headers=settings.trust_app_service_headers,
+        policy=services.policy,
+        origins=frozenset(origin.rstrip("/").lower() for origin in settings.cors_origins),
+        limit=settings.negotiate_limit,
     )
     app = DirectFastAPI(
         endpoints={
             "eventhandler": EventHandlerEndpoint(services.webhook),
-            "negotiate": NegotiateEndpoint(services.hubs, services.issuer, policy),
+            "negotiate": NegotiateEndpoint(services.hubs, services.issuer, rules, services.identity, services.limiter),
         },
         before_routing=not settings.telemetry,
         start_failure=lambda: services.start_failure,
@@ -46,6 +48,7 @@ def create_app(settings: Settings, *, publisher_for: PublisherFor | None = None)
     )
     app.state.services = services
     app.include_router(health.router)
+    app.include_router(members.router)
     docs.mount_docs(app)
     pages.mount_pages(app)
     describe(app)

@@ -15,30 +15,38 @@ from azure.core.credentials_async import AsyncTokenCredential
 from app.clients.access import AccessIssuer, EntraAccessIssuer, KeyAccessIssuer
 from app.clients.bearer import Bearer, EntraBearer, KeyBearer
 from app.clients.entra import EntraVerifier
+from app.clients.identity import AppServiceIdentity, Identity, OidcIdentity, QueryIdentity, own_identity
+from app.clients.limiter import RateLimiter
 from app.clients.service_client import AzureServiceClient
 from app.clients.webpubsub import ServiceSender
 from app.fanout.delivery import Delivery, RetryPolicy
 from app.fanout.outbox import Outbox, OutboxLimits
 from app.fanout.publisher import OutboxPublisher
-from app.fanout.store import StoreError
-from app.fanout.stores import store_for
+from app.fanout.store import Store
+from app.fanout.stores import OwnedStorage, stores_for
 from app.metrics import Metrics
 from app.settings import Settings
 from app.telemetry import TracedSender, current_trace, traced
+from app.translation.backend import Unavailable
+from app.translation.configured import translator_for
 from app.upstream.authentication import Authentication
 from app.upstream.followups import Followups
+from app.upstream.gate import Gate, parse_network
+from app.upstream.guard import GuardedHub
 from app.upstream.history import History
-from app.upstream.hub import Environment
+from app.upstream.hub import Environment, Hub
 from app.upstream.idempotency import IdempotencyWindow
 from app.upstream.memory_storage import MemoryStorage
 from app.upstream.origins import Origins
 from app.upstream.outbox import NoOutbox
+from app.upstream.policy import read_policy
 from app.upstream.publisher import Publisher, trace_of_event
-from app.upstream.registry import Collaborators, HubRegistry, build_hub, load_hub_class
+from app.upstream.registry import Collaborators, HubRegistry, asks_for, build_hub, load_hub_class
 from app.upstream.roster import Roster
 from app.upstream.running import running
 from app.upstream.service import ServiceClient
-from app.upstream.storage import ScopedStorage, Storage
+from app.upstream.storage import ScopedStorage, Storage, StorageError
+from app.upstream.translation import Translator
 from app.upstream.webhook import Limits, Webhook
 
 if TYPE_CHECKING:
@@ -74,9 +82,16 @@ class Services:
         self._clients: dict[str, AzureServiceClient] = {}
         self.fanout: Fanout | None = None
         self.publishers: dict[str, Publisher] = {}
+        self.storage: OwnedStorage = MemoryStorage()
+        self.policy = read_policy(settings.policy) if settings.policy else None
+        self.limiter = RateLimiter(settings.store.get_secret_value())
+        self.identity = _identity(settings)
         service_clients: dict[str, ServiceClient] = {}
         if publisher_for is None:
-            self.fanout = _fanout(settings, self._credential)
+            stores = stores_for(settings.store.get_secret_value())
+            self.fanout = _fanout(settings, self._credential, stores.outbox)
+            if self.fanout is not None:
+                self.storage = stores.storage
             outbox = self.fanout.outbox if self.fanout else None
             for name in names:
                 self._clients[name.lower()] = AzureServiceClient(settings.service_url, name, self._credential)
@@ -86,12 +101,18 @@ class Services:
             recording = {name.lower(): publisher_for(name) for name in names}
             service_clients.update(recording)
             self.publishers.update(recording)
-        self.storage: Storage = MemoryStorage()
+        self.translator = translator_for(settings)
         self.hubs = HubRegistry(
-            build_hub(one, self._collaborators(name, service_clients[name]))
+            self._guarded(build_hub(one, self._collaborators(name, service_clients[name])))
             for one in classes
             for name in (one.name.lower(),)
         )
+        self.rosters = {
+            name: Roster(self._storage_of(name))
+            for one in classes
+            for name in (one.name.lower(),)
+            if asks_for(one, Roster)
+        }
         self._verifier = _verifier(settings)
         self.authentication = Authentication(
             Origins(settings.endpoints, settings.webpubsub_allowed_origins),
@@ -110,6 +131,7 @@ class Services:
             window=self.window,
             outbox=self.fanout.outbox if self.fanout else NoOutbox(self.publishers),
             followups=self.followups,
+            gate=_gate(settings),
             limits=Limits(
                 max_body_bytes=settings.max_body_bytes,
                 max_header_bytes=settings.max_header_bytes,
@@ -124,8 +146,11 @@ class Services:
         )
         self.webhook.observe = traced(self.metrics.observe) if settings.telemetry else self.metrics.observe
 
+    def _guarded(self, hub: Hub) -> Hub:
+        return hub if self.policy is None else GuardedHub(hub, self.policy, self.limiter)
+
     def _collaborators(self, hub: str, service: ServiceClient) -> Collaborators:
-        storage = ScopedStorage(self.storage, f"{hub}/")
+        storage = self._storage_of(hub)
         return {
             Environment: Environment(development=self.settings.development),
             History: History(storage),
@@ -133,7 +158,11 @@ class Services:
             Roster: Roster(storage),
             ServiceClient: service,
             Storage: storage,
+            Translator: self.translator,
         }
+
+    def _storage_of(self, hub: str) -> Storage:
+        return ScopedStorage(self.storage, f"{hub}/")
 
     def _issuer(self) -> AccessIssuer | None:
         connection = self.settings.connection
@@ -145,7 +174,7 @@ class Services:
     async def open(self) -> AsyncIterator[None]:
         """Service clients live inside. On the way out handlers finish first, then what they published is sent.
 
-        Raises `StoreError` where the outbox cannot be opened.
+        Raises `StorageError` where the store cannot be opened.
         """
         self._warn()
         async with AsyncExitStack() as stack:
@@ -161,17 +190,26 @@ class Services:
                 await stack.enter_async_context(self._credential)
             if self._verifier is not None:
                 self._verifier.open(session)
+            self.identity.open(session)
+            stack.push_async_callback(self.limiter.close)
             for client in self._clients.values():
                 await client.open(session)
                 stack.push_async_callback(client.close)
             if self.fanout is not None:
                 stack.push_async_callback(self.fanout.sender.close)
                 try:
+                    await self.storage.open()
+                    stack.push_async_callback(self.storage.close)
                     await self.fanout.outbox.open(self.window)
-                except StoreError as error:
+                except StorageError as error:
                     self.start_failure = str(error)
                     raise
                 stack.push_async_callback(self.fanout.outbox.close)
+            try:
+                await stack.enter_async_context(self.translator.open())
+            except Unavailable as error:
+                self.start_failure = str(error)
+                raise
             stack.push_async_callback(self._drain)
             await stack.enter_async_context(running(self.hubs))
             self.metrics.lag.start()
@@ -196,6 +234,8 @@ class Services:
             )
         if self.settings.telemetry and not any("OTLP" in name and name.endswith("ENDPOINT") for name in os.environ):
             log.warning("TELEMETRY is on and exports nothing: set OTEL_EXPORTER_OTLP_ENDPOINT")
+        if self.settings.identity == "query" and not self.settings.development:
+            log.warning("IDENTITY is query: /negotiate believes who anybody says to be")
         if self.settings.service_url is None:
             log.warning("no Web PubSub service is configured, so nothing can be sent or negotiated")
 
@@ -211,7 +251,9 @@ def _credential(settings: Settings) -> AzureKeyCredential | AsyncTokenCredential
     return DefaultAzureCredential()
 
 
-def _fanout(settings: Settings, credential: AzureKeyCredential | AsyncTokenCredential | None) -> Fanout | None:
+def _fanout(
+    settings: Settings, credential: AzureKeyCredential | AsyncTokenCredential | None, store: Store
+) -> Fanout | None:
     bearer = _bearer(settings, credential)
     if settings.service_url is None or bearer is None:
         return None
@@ -227,15 +269,32 @@ def _fanout(settings: Settings, credential: AzureKeyCredential | AsyncTokenCrede
         answer_seconds=settings.idempotency_seconds,
     )
     trace = current_trace if settings.telemetry else trace_of_event
-    return Fanout(
-        sender, delivery, Outbox(store_for(settings.fanout_store.get_secret_value()), delivery, limits, trace)
-    )
+    return Fanout(sender, delivery, Outbox(store, delivery, limits, trace))
 
 
 def _bearer(settings: Settings, credential: AzureKeyCredential | AsyncTokenCredential | None) -> Bearer | None:
     if settings.connection is not None:
         return KeyBearer(settings.connection.access_key.get_secret_value().encode())
     return EntraBearer(credential) if isinstance(credential, AsyncTokenCredential) else None
+
+
+def _identity(settings: Settings) -> Identity:
+    match settings.identity:
+        case "query":
+            return QueryIdentity()
+        case "app-service":
+            return AppServiceIdentity()
+        case "oidc":
+            issuer = settings.identity_issuer or ""
+            return OidcIdentity(issuer, settings.identity_audience, settings.identity_user_claim)
+        case path:
+            return own_identity(path)
+
+
+def _gate(settings: Settings) -> Gate | None:
+    code = settings.webhook_code.get_secret_value() if settings.webhook_code else None
+    networks = [parse_network(one) for one in settings.webhook_allowed_networks]
+    return Gate(networks, code) if networks or code is not None else None
 
 
 def _verifier(settings: Settings) -> EntraVerifier | None:

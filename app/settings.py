@@ -1,6 +1,7 @@
 """Every setting, once. Read from the environment and `.env`; nothing is read at import."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -9,8 +10,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.fanout.stores import check_store_url
 from app.upstream.connection_string import ConnectionString
+from app.upstream.gate import parse_network
 from app.upstream.origins import Endpoint
+from app.upstream.policy import Limit
 from app.upstream.registry import load_hub_class
+
+IDENTITIES = ("query", "app-service", "oidc")
 
 
 def _list_of_text(value: Any) -> Any:
@@ -57,10 +62,27 @@ class Settings(BaseSettings):
     webhook_entra_callers: TextList = Field(
         default=(), description="Object or application ids of the services that may call; empty: any in the tenant"
     )
+    webhook_code: SecretStr | None = Field(
+        default=None, description="A secret that the URL of the event handler must carry as ?code="
+    )
+    webhook_allowed_networks: TextList = Field(
+        default=(), description="Addresses and networks events may come from, as 20.42.0.0/16; empty: any"
+    )
+    trusted_proxies: TextList = Field(
+        default=(),
+        description="Addresses and networks of the proxies whose X-Forwarded-For is believed; empty: nobody's",
+    )
     allow_unverified_webhooks: bool = Field(
         default=False, description="DANGEROUS: believe events nobody signed. For development only"
     )
-    hubs: TextList = Field(default=("app.hubs.chat:ChatHub",), description="package.module:ClassName, comma-separated")
+    hubs: TextList = Field(
+        default=(
+            "app.hubs.chat:ChatHub",
+            "app.hubs.control_tower.hub:ControlTowerHub",
+            "app.hubs.multilingual:MultilingualHub",
+        ),
+        description="package.module:ClassName, comma-separated",
+    )
     development: bool = Field(default=False, description="Hubs may invent identities; never in production")
     strict_cloudevents: bool = Field(default=False, description="Refuse events that leave out optional attributes")
     ignore_unknown_events: bool = Field(
@@ -74,9 +96,10 @@ class Settings(BaseSettings):
         default=180, gt=0, description="How long the answer to a delivery is kept for its redelivery"
     )
     idempotency_max_answers: int = Field(default=100_000, ge=1, description="The oldest are forgotten first")
-    fanout_store: SecretStr = Field(
-        default=SecretStr("sqlite:///data/outbox.db"),
-        description="Where unsent messages are kept: sqlite:///file (one process), redis://host/0 (several), memory://",
+    store: SecretStr = Field(
+        default=SecretStr("sqlite:///data/upstream.db"),
+        description="Keeps unsent messages and what hubs keep: sqlite:///file (one process), redis://host/0 (several), "
+        "memory://",
     )
     fanout_max_messages: int = Field(default=200_000, ge=1, description="With more unsent, events are answered 503")
     fanout_max_bytes: int = Field(
@@ -91,11 +114,35 @@ class Settings(BaseSettings):
     negotiate_max_minutes: int = Field(default=1440, ge=1, description="The most a caller may ask for")
     negotiate_roles: TextList = Field(default=(), description="Roles every negotiated client gets")
     negotiate_groups: TextList = Field(default=(), description="Groups every negotiated client starts in")
-    trust_app_service_headers: bool = Field(
-        default=False,
-        description="Take identities from x-ms-client-principal-*; only behind a front end that strips them",
+    negotiate_limit: Annotated[Limit | None, NoDecode] = Field(
+        default=None, description="How many client access URLs an address may ask for, as 60 per minute; empty: any"
+    )
+    identity: str = Field(
+        default="query",
+        description="Who asks /negotiate: query (?id= is believed: for development), app-service (its headers; only "
+        "behind a front end that strips them), oidc (a bearer token), or package.module:function",
+    )
+    identity_issuer: str | None = Field(default=None, description="For oidc: the issuer, exactly as its tokens name it")
+    identity_audience: TextList = Field(default=(), description="For oidc: audiences a token may be issued for")
+    identity_user_claim: str = Field(default="sub", description="For oidc: the claim that is the user id")
+    policy: Path | None = Field(
+        default=None, description="A file that says who may join, send and raise what, and how often; none: hubs decide"
+    )
+    cors_origins: TextList = Field(
+        default=(), description="Other sites whose pages may ask /negotiate, as https://shop.example; empty: none"
     )
     service_timeout_seconds: float = Field(default=30, gt=0, description="Per call to the service")
+    translator: str = Field(
+        default="glossary", description="glossary, apertium or azure; what the last two cannot do is the glossary's"
+    )
+    translator_key: SecretStr | None = Field(default=None, description="Of Azure Translator; without one it is Entra")
+    translator_region: str | None = Field(default=None, description="Of Azure Translator, where its key is a region's")
+    translator_endpoint: str | None = Field(
+        default=None, description="Of Azure Translator, where it has one of its own; Entra needs it"
+    )
+    translator_timeout_seconds: float = Field(
+        default=3, gt=0, le=30, description="Then a message goes out in the original"
+    )
     telemetry: bool = Field(
         default=False, description="OpenTelemetry traces of events and sends, exported as the OTEL_* variables say"
     )
@@ -106,29 +153,48 @@ class Settings(BaseSettings):
         "webpubsub_allowed_origins",
         "webhook_entra_audience",
         "webhook_entra_callers",
+        "webhook_allowed_networks",
+        "trusted_proxies",
         "hubs",
         "negotiate_roles",
         "negotiate_groups",
+        "identity_audience",
+        "cors_origins",
         mode="before",
     )(_list_of_text)
 
-    @field_validator("log_level", "log_format")
+    @field_validator("log_level", "log_format", "translator")
     @classmethod
     def _lower(cls, value: str) -> str:
         return value.lower()
 
-    @field_validator("fanout_store")
+    @field_validator("store")
     @classmethod
     def _store(cls, value: SecretStr) -> SecretStr:
         check_store_url(value.get_secret_value())
         return value
 
-    @field_validator("webpubsub_endpoint")
+    @field_validator("webhook_allowed_networks", "trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_network(text)
+        return value
+
+    @field_validator("webpubsub_endpoint", "translator_endpoint")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
         if value is not None and (not value.startswith(("https://", "http://")) or not urlsplit(value).hostname):
             raise ValueError("must start with https:// or http:// and name a host")
         return value.rstrip("/") if value else None
+
+    @model_validator(mode="after")
+    def _identity(self) -> Self:
+        if self.identity not in IDENTITIES and ":" not in self.identity:
+            raise ValueError(f"IDENTITY must be {', '.join(IDENTITIES)} or package.module:function")
+        if (self.identity == "oidc") != bool(self.identity_issuer and self.identity_audience):
+            raise ValueError("IDENTITY=oidc goes together with IDENTITY_ISSUER and IDENTITY_AUDIENCE")
+        return self
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -140,6 +206,10 @@ class Settings(BaseSettings):
             raise ValueError("LOG_LEVEL must be debug, info, warning or error")
         if self.log_format not in ("auto", "json", "console"):
             raise ValueError("LOG_FORMAT must be auto, json or console")
+        if self.translator not in ("glossary", "apertium", "azure"):
+            raise ValueError("TRANSLATOR must be glossary, apertium or azure")
+        if self.translator == "azure" and not (self.translator_key or self.translator_endpoint):
+            raise ValueError("TRANSLATOR=azure needs TRANSLATOR_KEY, or TRANSLATOR_ENDPOINT for Entra")
         if not self.hubs:
             raise ValueError("HUBS names no hub")
         primary, endpoint = self.connection, self.webpubsub_endpoint

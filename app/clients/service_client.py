@@ -4,7 +4,8 @@ Sends go out as bytes under their own content type: the SDK's send verbs would e
 protobuf. Everything else is the SDK's verb of the same name.
 """
 
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from pydantic_core import to_json
 from app.models.actions import Permission
 from app.models.payloads import JSON, Message, as_payload
 from app.upstream.errors import ServiceError
+from app.upstream.service import GroupConnection
 
 API_VERSION = "2024-12-01"
 
@@ -163,6 +165,11 @@ class AzureServiceClient:
     async def user_exists(self, user_id: str) -> bool:
         return bool(await _call("user_exists", self.client.user_exists(user_id)))
 
+    async def connections_in_group(self, group: str) -> AsyncIterator[GroupConnection]:
+        with _our_errors("connections_in_group"):
+            async for one in self.client.list_connections(group=group):
+                yield GroupConnection(one.connection_id, one.user_id or None)
+
     async def _send(self, operation: str, path: str, message: Message, params: dict[str, Any]) -> None:
         payload = as_payload(message)
         await self._post(operation, f"{path}:send", payload.body, payload.content_type, params, expected=202)
@@ -183,7 +190,7 @@ class AzureServiceClient:
         )
         response = await _call(operation, self.client.send_request(request))
         if response.status_code != expected:
-            raise ServiceError(operation, response.status_code)
+            raise ServiceError(operation, response.status_code) from HttpResponseError(response=response)
 
 
 def _params(excluded: Collection[str], filter_text: str | None, ttl_seconds: int | None) -> dict[str, Any]:
@@ -200,9 +207,16 @@ def _params(excluded: Collection[str], filter_text: str | None, ttl_seconds: int
 
 
 async def _call(operation: str, call: Awaitable[Any]) -> Any:
-    """Awaits an SDK call; its errors become ours. The service's own text may name URLs and stays out."""
-    try:
+    """Awaits an SDK call; its errors become ours."""
+    with _our_errors(operation):
         return await call
+
+
+@contextmanager
+def _our_errors(operation: str) -> Iterator[None]:
+    """The service's own text may name URLs and stays out."""
+    try:
+        yield
     except HttpResponseError as error:
         raise ServiceError(operation, error.status_code) from error
     except AzureError as error:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from app.direct import ClientGone, Receive, Scope, Send, read_body, send_reply
+from app.upstream.gate import Caller
 from app.upstream.reply import Reply, text
 from app.upstream.webhook import Webhook
 
@@ -28,13 +29,15 @@ class EventHandlerEndpoint:
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         method = scope["method"]
+        client = scope.get("client")
+        caller = Caller(client[0] if client else None, scope.get("query_string", b""))
         if scope["path"].rstrip("/").count("/") > 2:
             return NOT_FOUND
         if method == "POST":
-            return await self._webhook.receive(scope["headers"], partial(read_body, receive))
+            return await self._webhook.receive(scope["headers"], partial(read_body, receive), caller)
         if method == "OPTIONS":
-            return self._webhook.validate(scope["headers"])
+            return self._webhook.validate(scope["headers"], caller)
         # The service repeats a validation with GET where OPTIONS was answered 404.
         if method == "GET" and any(name == b"webhook-request-origin" for name, _ in scope["headers"]):
-            return self._webhook.validate(scope["headers"])
+            return self._webhook.validate(scope["headers"], caller)
         return NOT_ALLOWED

@@ -16,6 +16,7 @@ PAGES = {
     "/": "index.html",
     "/chat": "chat.html",
     "/chat/direct": "chat.html",
+    "/languages": "languages.html",
 }
 """Path to file."""
 

@@ -5,16 +5,14 @@ then the hub. Nothing of the body is read before the caller is known.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import NamedTuple
 
-import structlog
-
 from app.models.actions import Action
-from app.models.events import ConnectEvent, Event, UserEvent
+from app.models.events import Event, UserEvent
 from app.upstream.authentication import Authentication
 from app.upstream.cloudevents import (
     STRUCTURED_MODE,
@@ -37,22 +35,27 @@ from app.upstream.errors import (
     Refused,
     UnknownEventType,
     UnsupportedMedia,
+    WrongCaller,
 )
+from app.upstream.event_log import log, log_event, log_failure, log_refusal
 from app.upstream.followups import Followups
+from app.upstream.gate import Caller, Gate
 from app.upstream.hub import Hub
 from app.upstream.idempotency import IdempotencyWindow, Key, key_of
 from app.upstream.outbox import Outbox
 from app.upstream.publisher import EventScope, event_scope
 from app.upstream.registry import HubRegistry
 from app.upstream.reply import NO_CONTENT, Reply, text
-
-log = structlog.get_logger("app.events")
+from app.upstream.storage import StorageError
 
 ReadBody = Callable[[int], Awaitable[bytes]]
 """Reads the whole body; raises `BodyTooLarge` past the given number of bytes."""
 
+UNKNOWN = Caller()
 MEGABYTE = 1024 * 1024
 MAX_LENGTH_DIGITS = 18
+OUTAGE_LOG_SECONDS = 10.0
+"""An outage of the store fails every event; the log is told so often."""
 
 
 class Observation(NamedTuple):
@@ -87,6 +90,7 @@ class Webhook:
         outbox: Outbox,
         followups: Followups,
         limits: Limits,
+        gate: Gate | None = None,
     ) -> None:
         self._hubs = hubs
         self._authentication = authentication
@@ -94,11 +98,19 @@ class Webhook:
         self._outbox = outbox
         self._followups = followups
         self._limits = limits
+        self._gate = gate
         self._deadlines = Deadlines(limits.handler_seconds)
+        self._outage_logged_at = float("-inf")
         self.observe: Observe = _nobody_looks
 
-    def validate(self, headers: Lines) -> Reply:
+    def validate(self, headers: Lines, caller: Caller = UNKNOWN) -> Reply:
         """Abuse protection. Anonymous and cheap: the service asks every minute (spec/upstream.md 1)."""
+        if self._gate is not None:
+            try:
+                self._gate.check_address(caller.address)
+            except WrongCaller as refusal:
+                log.warning("validation refused", reason=refusal.reason)
+                return encode_refusal(refusal)
         asked = b",".join(value for name, value in headers if name == b"webhook-request-origin").decode("latin-1")
         allowed = self._authentication.origins.allowed(asked)
         if allowed is None:
@@ -111,10 +123,12 @@ class Webhook:
         log.debug("validation answered", origin=asked[:256])
         return Reply(200, b"", ((b"webhook-allowed-origin", allowed.encode()),))
 
-    async def receive(self, lines: Lines, read_body: ReadBody) -> Reply:
+    async def receive(self, lines: Lines, read_body: ReadBody, caller: Caller = UNKNOWN) -> Reply:
         """Answers one delivery: whatever happens becomes a status. Raises only what `read_body` raises."""
         started = perf_counter()
         try:
+            if self._gate is not None:
+                self._gate.check(caller)
             headers = read_headers(lines)
             hub = self._find_hub(headers)
             event = await self.decode(headers, read_body)
@@ -122,7 +136,7 @@ class Webhook:
             ignored = self._limits.ignore_unknown_events and isinstance(refusal, UnknownEventType)
             answer = NO_CONTENT if ignored else encode_refusal(refusal)
             seconds = perf_counter() - started
-            _log_refusal(dict(lines), refusal, answer, seconds)
+            log_refusal(dict(lines), refusal, answer, seconds)
             self.observe(Observation("", "", "", "refused", seconds))
             return answer
         key = key_of(event.context)
@@ -136,7 +150,7 @@ class Webhook:
         outcome = "repeated" if repeated else _outcome(reply)
         seconds = perf_counter() - started
         self.observe(Observation(hub.name, _kind(event), event.context.connection_id, outcome, seconds))
-        _log_event(event, reply, outcome, seconds)
+        log_event(event, reply, outcome, seconds)
         return reply
 
     def _find_hub(self, headers: Headers) -> Hub:
@@ -184,16 +198,19 @@ class Webhook:
                 await self._settle(hub, event, key, scope, outcome)
         except Overloaded as refusal:
             return encode_refusal(refusal)
+        except StorageError as error:
+            self._log_outage(hub, event, error)
+            return encode_refusal(Overloaded(str(error)))
         except asyncio.CancelledError:
             is_late = self._deadlines.end(task)
             if not is_late and is_cancelling():
                 raise
             late = f"no answer within {self._limits.handler_seconds:g} s"
-            _log_failure(hub, event, late if is_late else "it awaited something that was cancelled")
+            log_failure(hub, event, late if is_late else "it awaited something that was cancelled")
         except HandlerError as error:
-            _log_failure(hub, event, f"the answer cannot be sent: {error}")
+            log_failure(hub, event, f"the answer cannot be sent: {error}")
         except Exception as error:  # noqa: BLE001 - the edge of a hub's code: whatever it raises is its own
-            _log_failure(hub, event, "it raised", error)
+            log_failure(hub, event, "it raised", error)
         else:
             return outcome.reply
         finally:
@@ -201,6 +218,11 @@ class Webhook:
             event_scope.reset(token)
             self._deadlines.end(task)
         return encode_failure(event)
+
+    def _log_outage(self, hub: Hub, event: Event, error: StorageError) -> None:
+        if monotonic() >= self._outage_logged_at + OUTAGE_LOG_SECONDS:
+            self._outage_logged_at = monotonic()
+            log_failure(hub, event, str(error))
 
     async def _settle(self, hub: Hub, event: Event, key: Key | None, scope: EventScope, outcome: Outcome) -> None:
         """Stores the answer and what was published, then starts what was to follow."""
@@ -243,52 +265,3 @@ def _kind(event: Event) -> str:
 
 
 def _nobody_looks(_: Observation) -> None: ...
-
-
-def _log_event(event: Event, reply: Reply, outcome: str, seconds: float) -> None:
-    context = event.context
-    correlation = {"request_id": context.request_id} if context.request_id else {}
-    log.info(
-        "event",
-        type=context.type,
-        hub=context.hub,
-        connection_id=context.connection_id,
-        user_id=context.user_id,
-        outcome=outcome,
-        status=reply.status,
-        duration_ms=round(seconds * 1000, 3),
-        **correlation,
-    )
-    if isinstance(event, ConnectEvent) and event.query:
-        log.debug("connect query", connection_id=context.connection_id, names=sorted(event.query))
-
-
-def _log_failure(hub: Hub, event: Event, reason: str, error: Exception | None = None) -> None:
-    log.error(
-        "handler failed",
-        hub=hub.name,
-        event_name=event.context.event_name,
-        connection_id=event.connection_id,
-        reason=reason,
-        exc_info=error,
-    )
-
-
-def _log_refusal(headers: Mapping[bytes, bytes], refusal: Refused, answer: Reply, seconds: float) -> None:
-    """What the request claims to be is unverified here, and cut short."""
-
-    def claimed(name: bytes) -> str:
-        return headers.get(name, b"").decode(errors="replace")[:256]
-
-    log.warning(
-        "event refused",
-        type=claimed(b"ce-type"),
-        hub=claimed(b"ce-hub"),
-        connection_id=claimed(b"ce-connectionid"),
-        user_id=claimed(b"ce-userid"),
-        origin=claimed(b"webhook-request-origin"),
-        outcome="refused",
-        status=answer.status,
-        reason=refusal.reason,
-        duration_ms=round(seconds * 1000, 3),
-    )

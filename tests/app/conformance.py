@@ -26,7 +26,7 @@ def settings_for(config: Mapping[str, Any]) -> Settings:
         "webhook_entra_tenant": entra.get("tenant"),
         "webhook_entra_audience": (entra["audience"],) if entra else (),
         "allow_unverified_webhooks": config.get("allow_anonymous", False),
-        "trust_app_service_headers": config.get("trust_app_service_headers", False),
+        "identity": "app-service" if config.get("trust_app_service_headers") else "query",
         "strict_cloudevents": config.get("strict", False),
         "max_body_bytes": config.get("max_body_bytes", 2 * 1024 * 1024),
         "hubs": ("tests.app.reference_hub:ReferenceHub",),

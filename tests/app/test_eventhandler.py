@@ -272,3 +272,29 @@ async def test_a_handler_that_is_late_is_a_500(connect_to: MakeClient) -> None:
     response = await post(client, event("user", "echo"))
 
     assert (response.status_code, response.text) == (500, "the event handler failed")
+
+
+async def test_the_url_may_have_to_carry_a_secret(connect_to: MakeClient) -> None:
+    client = connect_to(webhook_code="hush hush", telemetry=False)
+    headers = event("user", "echo")
+
+    assert (await post(client, headers)).status_code == 401
+    assert (await post(client, headers, path="?code=hush")).status_code == 401
+    assert (await post(client, headers, path="/echo?code=hush+hush")).status_code == 200
+    assert (await post(client, headers | FORGED, path="?code=hush+hush")).status_code == 401
+    # The service proves nothing when it validates (spec/upstream.md 0.1).
+    validation = {"WebHook-Request-Origin": headers["WebHook-Request-Origin"]}
+    assert (await client.options("/eventhandler", headers=validation)).status_code == 200
+
+
+async def test_events_may_have_to_come_from_a_network(connect_to: MakeClient) -> None:
+    """The test's transport calls from 127.0.0.1."""
+    headers = event("user", "echo")
+    near, far = (
+        connect_to(webhook_allowed_networks="127.0.0.0/8, ::1"),
+        connect_to(webhook_allowed_networks="20.42.0.0/16"),
+    )
+
+    assert (await post(near, headers)).status_code == 200
+    for answer in (await post(far, headers), await far.options("/eventhandler", headers=headers)):
+        assert (answer.status_code, answer.text) == (403, "not allowed")

@@ -81,7 +81,7 @@ async def test_app_service_principals_count_only_where_they_are_trusted(
     principal = {"x-ms-client-principal-id": "mallory"}
     assert claims(await client.get("/negotiate?id=mia", headers=principal))["sub"] == "mia"
 
-    trusting = connect_to(trust_app_service_headers=True)
+    trusting = connect_to(identity="app-service")
     assert claims(await trusting.get("/negotiate?id=mia", headers=principal))["sub"] == "mallory"
     name = {b"x-ms-client-principal-name": "žofie".encode()}
     assert claims(await trusting.get("/negotiate", headers=name))["sub"] == "žofie"

@@ -5,8 +5,9 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from app.direct import DirectFastAPI
 from app.server import DidNotStart, bind, serving
@@ -48,3 +49,31 @@ async def test_an_expected_failure_is_logged_as_one_sentence(caplog: pytest.LogC
     await start(DirectFastAPI({}, lifespan=failing, start_failure=lambda: "the store is in use"))
 
     assert caplog.messages == ["the store is in use", "Application startup failed. Exiting."]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "seen"), [((), "127.0.0.1"), (("127.0.0.0/8",), "20.42.0.9"), (("10.0.0.1",), "127.0.0.1")]
+)
+async def test_a_forwarded_address_is_believed_of_trusted_proxies_only(proxies: tuple[str, ...], seen: str) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def address(request: Request) -> str | None:
+        return request.client.host if request.client else None
+
+    listener = bind("127.0.0.1", 0)
+    async with (
+        serving(app, listener, grace_seconds=1, trusted_proxies=proxies),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client,
+    ):
+        answer = await client.get("/", headers={"X-Forwarded-For": "20.42.0.9"})
+
+    assert answer.json() == seen
+
+
+def test_an_answer_does_not_wait_for_the_peer_to_acknowledge_its_head() -> None:
+    with bind("127.0.0.1", 0) as listener:
+        caller = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+        with caller, accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

@@ -186,7 +186,7 @@ async def test_a_rotated_key_is_found_after_the_pause(
     with pytest.raises(NotAuthentic):
         await verifier.verify(issuer.token("k2"))
 
-    monkeypatch.setattr("app.clients.entra.UNKNOWN_KEY_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("app.clients.issuer_keys.UNKNOWN_KEY_PAUSE_SECONDS", 0)
 
     await verifier.verify(issuer.token("k2"))
 
