@@ -52,8 +52,8 @@ async def run_dev(
     try:
         await service.start()
         # What is unsent when both programs stop has nowhere to go at the next start.
-        is_chosen = "fanout_store" in settings or "fanout_store" in _configured().model_fields_set
-        store = {} if is_chosen else {"fanout_store": "memory://"}
+        is_chosen = "store" in settings or "store" in _configured().model_fields_set
+        store = {} if is_chosen else {"store": "memory://"}
         ours = Settings(
             **{
                 **settings,

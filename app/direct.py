@@ -4,7 +4,7 @@ FastAPI's middleware, exit-stack and routing layers cost more than all of a webh
 of them: they take a scope and answer bytes, and they never raise. Their contract is declared in `app.openapi`.
 """
 
-from asyncio import sleep
+from asyncio import Event, sleep
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
@@ -49,6 +49,8 @@ class DirectFastAPI(FastAPI):
         self._endpoints = endpoints
         self._before_routing = before_routing
         self._start_failure = start_failure
+        self.stopping = Event()
+        """Set when the server begins to stop: endless answers end then, for it waits for every answer."""
         if not before_routing:
             for name, endpoint in endpoints.items():
                 routed = _WithQuery(endpoint)

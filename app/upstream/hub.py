@@ -1,8 +1,8 @@
 """The class people write.
 
 Return to answer, raise `Rejected` to refuse. Collaborators come in through `__init__`, asked for by type: a
-`Publisher`, a `ServiceClient`, an `Environment`, a `Storage`, a `History`, a `Roster`. Nothing a hub does blocks
-another connection.
+`Publisher`, a `ServiceClient`, an `Environment`, a `Storage`, a `History`, a `Roster`, a `Translator`. Nothing a hub
+does blocks another connection.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

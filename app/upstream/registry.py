@@ -52,6 +52,11 @@ def build_hub(hub_class: type[Hub], available: Collaborators) -> Hub:
     return build(**found)
 
 
+def asks_for(hub_class: type[Hub], kind: object) -> bool:
+    """Whether its `__init__` asks for a collaborator of this type."""
+    return kind in get_type_hints(hub_class.__init__).values()
+
+
 class HubRegistry:
     """Case-insensitive, as the service is. The first hub is the default of `/negotiate`."""
 

@@ -5,11 +5,18 @@ refuses or does not answer, and `ValueError` for a message JSON cannot hold. A g
 the service accepts and drops. Most hubs want a `Publisher` instead, which neither waits nor loses anything.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import NamedTuple, Protocol
 
 from app.models.actions import Permission
 from app.models.payloads import Message
+
+
+class GroupConnection(NamedTuple):
+    """A connection that is in a group; `user_id` is `None` where it is anonymous."""
+
+    connection_id: str
+    user_id: str | None
 
 
 class ServiceClient(Protocol):
@@ -94,3 +101,9 @@ class ServiceClient(Protocol):
 
     async def user_exists(self, user_id: str) -> bool:
         """Whether the user has a connection."""
+
+    def connections_in_group(self, group: str) -> AsyncIterator[GroupConnection]:
+        """All of them, fetched page by page; those that come or go meanwhile may be missing or not.
+
+        A service older than the listing refuses: `ServiceError` with status 400, 404 or 405.
+        """

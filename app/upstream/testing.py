@@ -1,13 +1,12 @@
 """Test a hub without HTTP: a client that plays the service, and a publisher that remembers.
 
-hub = ChatHub(publisher := RecordingPublisher(), Environment())
-client = HubClient(hub)
+client = HubClient(EchoHub(publisher := RecordingPublisher()))
 await client.connect(user_id="mia")
 await client.send("message", "hi")
 assert publisher.sent[-1].value == {"from": "mia", "message": "hi"}
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Self
@@ -60,6 +59,8 @@ from app.upstream.errors import Rejected
 from app.upstream.hub import Hub
 from app.upstream.publisher import Publisher
 from app.upstream.reply import Reply
+from app.upstream.service import GroupConnection
+from app.upstream.translation import Note, Translation
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Call:
 class RecordingPublisher(Publisher):
     """Sends nothing and remembers everything: a `Publisher`, and a `ServiceClient` too.
 
-    `existing` answers the questions, `granted` the permission one.
+    `existing` answers the questions, `granted` the permission one; `listing` has the users of each group by connection.
     """
 
     def __init__(self, *, existing: Collection[str] = (), granted: Collection[tuple[str, str, str]] = ()) -> None:
@@ -102,6 +103,7 @@ class RecordingPublisher(Publisher):
         self.actions: list[Action] = []
         self.existing = set(existing)
         self.granted = set(granted)
+        self.listing: dict[str, dict[str, str | None]] = {}
 
     async def publish(self, action: Action) -> None:
         self.actions.append(action)
@@ -155,6 +157,10 @@ class RecordingPublisher(Publisher):
     async def user_exists(self, user_id: str) -> bool:
         return user_id in self.existing
 
+    async def connections_in_group(self, group: str) -> AsyncIterator[GroupConnection]:
+        for connection_id, user_id in self.listing.get(group, {}).items():
+            yield GroupConnection(connection_id, user_id)
+
     def _call(self, verb: str, **arguments: Any) -> None:
         self.calls.append(Call(verb, arguments))
 
@@ -190,6 +196,35 @@ def _payload(action: Send) -> Payload:
             return BinaryData(data=action.body)
 
 
+class FakeTranslator:
+    """A `Translator` whose German for "hi" is "[de] hi". `asked` remembers text, targets and source of each call.
+
+    `notes` says for which languages it fails, and how; it detects what `detected` says of a text.
+    """
+
+    languages: Mapping[str, str] = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
+
+    def __init__(self, *, notes: Mapping[str, Note] | None = None, detected: Mapping[str, str] | None = None) -> None:
+        self.asked: list[tuple[str, tuple[str, ...], str | None]] = []
+        self.notes = dict(notes or {})
+        self.detected = dict(detected or {})
+
+    async def translate(
+        self, text: str, to: Sequence[str], *, source: str | None = None, keep: Collection[str] = ()
+    ) -> Mapping[str, Translation]:
+        self.asked.append((text, tuple(to), source))
+        return {one: self._translation(text, one, source) for one in to}
+
+    async def detect(self, text: str, *, likely: str | None = None) -> str | None:
+        return self.detected.get(text, likely)
+
+    def _translation(self, text: str, to: str, source: str | None) -> Translation:
+        note = Note.SAME_LANGUAGE if to == source else self.notes.get(to)
+        if note is not None:
+            return Translation(text, source or "", is_translated=False, note=note)
+        return Translation(f"[{to}] {text}", to, is_translated=True)
+
+
 class HubClient:
     """One connection of a hub under test. State that an answer sets comes with the next event, as in the service.
 
@@ -198,7 +233,7 @@ class HubClient:
 
     def __init__(self, hub: Hub, *, connection_id: str = "conn-1", subprotocol: str | None = None) -> None:
         self._hub = hub
-        self._connection_id = connection_id
+        self.connection_id = connection_id
         self._subprotocol = subprotocol
         self._state: dict[str, JsonValue] = {}
         self._next_id = 0
@@ -242,6 +277,11 @@ class HubClient:
         event = UserEvent(data=as_payload(data), metadata=dict(metadata or {}))
         return await self._deliver(event.within(self._context("user", event_name)))
 
+    async def ask(self, event_name: str, data: Message) -> Any:
+        """A user event; the JSON value it is answered with, `None` where there is no answer."""
+        reply = await self.send(event_name, data)
+        return from_json(reply.body) if reply.body else None
+
     async def connected(self) -> None:
         await self._deliver(ConnectedEvent().within(self._context("sys", "connected")))
 
@@ -261,7 +301,7 @@ class HubClient:
             awps_version="1.0",
             spec_version="1.0",
             hub=self._hub.name,
-            connection_id=self._connection_id,
+            connection_id=self.connection_id,
             type=f"azure.webpubsub.{family}.{event_name}",
             event_name=event_name,
             event_id=event_id,

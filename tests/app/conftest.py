@@ -24,7 +24,7 @@ def settings(**changes: Any) -> Settings:
     values: dict[str, Any] = {
         "webpubsub_connection_string": CONNECTION_STRING,
         "hubs": ("tests.app.reference_hub:ReferenceHub",),
-        "fanout_store": "memory://",
+        "store": "memory://",
     }
     return Settings(_env_file=None, **(values | changes))
 

@@ -14,6 +14,7 @@ from app.main import create_app
 from app.models.actions import ACTION
 from app.models.events import ConnectedEvent, UserEvent
 from app.server import bind, serving
+from app.storage.sqlite_file import SqliteFile
 from app.upstream.hub import Hub
 from app.upstream.publisher import Publisher
 from tests.app.clients.conftest import DataPlane, data_plane
@@ -65,7 +66,7 @@ async def test_a_service_that_is_gone_delays_no_answer_and_loses_no_message(
     unused_address: str, tmp_path: Path
 ) -> None:
     ours = settings(
-        fanout_store=f"sqlite:///{tmp_path}/outbox.db",
+        store=f"sqlite:///{tmp_path}/outbox.db",
         shutdown_grace_seconds=0.1,
         webpubsub_connection_string=f"Endpoint={unused_address};AccessKey={KEY}",
         webpubsub_allowed_origins="contoso.webpubsub.azure.com",
@@ -81,7 +82,7 @@ async def test_a_service_that_is_gone_delays_no_answer_and_loses_no_message(
         assert response.status == 204
 
     left: list[Entry] = []
-    store = SqliteStore(tmp_path / "outbox.db")
+    store = SqliteStore(SqliteFile(tmp_path / "outbox.db"))
     await store.open(left.extend, lambda _: None)
     await store.close()
     assert [ACTION.validate_json(entry.action).action_name for entry in left] == ["sendToAll"]

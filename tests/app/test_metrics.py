@@ -22,6 +22,7 @@ from app.metrics import HANDLER_BUCKETS, LAG_WINDOW_SECONDS, Durations, EventLoo
 from app.models.actions import SendToAll
 from app.models.events import ConnectedEvent, ConnectEvent, UserEvent
 from app.services import Services
+from app.storage.sqlite_file import SqliteFile
 from app.upstream.errors import Rejected
 from app.upstream.hub import Hub
 from app.upstream.publisher import Publisher
@@ -218,13 +219,13 @@ async def test_a_service_that_gives_no_answer_is_a_status_of_its_own(unused_addr
 
 
 async def test_a_message_that_came_too_late_is_expired_not_sent(data_plane: DataPlane, tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "outbox.db")
+    store = SqliteStore(SqliteFile(tmp_path / "outbox.db"))
     await store.open(lambda _: None, lambda _: None)
     action = SendToAll.of("late", ttl_seconds=5).to_json()
     await store.commit(Batch(entries=[NewEntry("lane", "chat", time() - 60, action)]))
     await store.close()
 
-    async with upstream(data_plane.url, fanout_store=f"sqlite:///{tmp_path}/outbox.db") as running:
+    async with upstream(data_plane.url, store=f"sqlite:///{tmp_path}/outbox.db") as running:
         await running.settled()
 
         assert await running.values("webpubsub_sends") == {("sent",): 0, ("dead",): 0, ("expired",): 1}

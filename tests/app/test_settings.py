@@ -67,10 +67,10 @@ def test_further_connections_are_for_receiving_only(monkeypatch: pytest.MonkeyPa
         ({"hubs": ""}, "no hub"),
         ({"hubs": "app.hubs.chat:Nothing"}, "no class"),
         ({"max_body_bytes": 1}, "greater than or equal"),
-        ({"fanout_store": "postgres://db"}, "sqlite:///"),
-        ({"fanout_store": "sqlite://"}, "sqlite:///"),
-        ({"fanout_store": "redis://host:x/0"}, "FANOUT_STORE|fanout_store"),
-        ({"fanout_store": "redis:///0"}, "sqlite:///"),
+        ({"store": "postgres://db"}, "sqlite:///"),
+        ({"store": "sqlite://"}, "sqlite:///"),
+        ({"store": "redis://host:x/0"}, "store"),
+        ({"store": "redis:///0"}, "sqlite:///"),
     ],
 )
 def test_half_a_configuration_does_not_start(changes: dict[str, Any], complaint: str) -> None:

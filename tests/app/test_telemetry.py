@@ -221,13 +221,13 @@ async def test_a_restart_in_between_does_not_break_the_trace(
     monkeypatch: pytest.MonkeyPatch, recorder: Recorder, unused_address: str, data_plane: DataPlane, tmp_path: Path
 ) -> None:
     store = f"sqlite:///{tmp_path}/outbox.db"
-    async with upstream(unused_address, fanout_store=store) as running:
+    async with upstream(unused_address, store=store) as running:
         assert await running.say("kept") == 204
     (delivery,) = recorder.of(SpanKind.SERVER)
 
     later = Recorder()
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", later.provider)
-    async with upstream(data_plane.url, fanout_store=store) as running:
+    async with upstream(data_plane.url, store=store) as running:
         await running.settled()
 
     assert [request.body for request in data_plane.requests] == [b"kept"]
