@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
+from app.cli_client import client
+from app.cli_doctor import doctor
 from app.cli_outbox import outbox_cli
+from app.cli_policy import policy_cli
+from app.cli_service import service_cli
+from app.cli_simulate import simulate_cli
 from app.clients.access import KeyAccessIssuer
 from app.console import fail, out, read_settings
 from app.logging import configure_logging
@@ -25,6 +30,11 @@ cli = typer.Typer(
 )
 
 cli.add_typer(outbox_cli, name="outbox")
+cli.add_typer(policy_cli, name="policy")
+cli.add_typer(service_cli, name="service")
+cli.add_typer(simulate_cli, name="simulate")
+cli.command()(client)
+cli.command()(doctor)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
@@ -93,7 +103,12 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
         fail(f"cannot listen on {host}:{port}: {error.strerror or error}")
     app = create_app(settings)
     try:
-        async with serving(app, listener, grace_seconds=settings.shutdown_grace_seconds):
+        async with serving(
+            app,
+            listener,
+            grace_seconds=settings.shutdown_grace_seconds,
+            trusted_proxies=settings.trusted_proxies,
+        ):
             out.print(f"Upstream on http://{host}:{listener.getsockname()[1]}")
             await until_stopped()
     except DidNotStart as error:

@@ -20,6 +20,23 @@ def read_settings(**overrides: object) -> Settings:
         fail("; ".join(problems))
 
 
+def service_settings(connection_string: str | None = None) -> Settings:
+    """Settings that name a service: the given one, or else the configured one. Ends the program where there is none."""
+    given = {"webpubsub_connection_string": connection_string, "webpubsub_endpoint": None} if connection_string else {}
+    settings = read_settings(**given)
+    if settings.service_url is None:
+        fail(
+            "no service is configured: give --connection-string, or set WEBPUBSUB_CONNECTION_STRING, or "
+            "WEBPUBSUB_ENDPOINT to use Entra; `webpubsub dev` prints the connection string of the local service"
+        )
+    return settings
+
+
+def printable(value: object) -> str:
+    """Clients name groups, and MQTT devices themselves: what a terminal would obey is written out."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(value))
+
+
 def fail(message: str) -> NoReturn:
     """Says why on standard error and ends the program with status 2."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"webpubsub: {message}", markup=False)

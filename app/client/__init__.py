@@ -1,0 +1,1 @@
+"""A client of the service, from the frames up to the prompt of `webpubsub client`."""
