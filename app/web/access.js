@@ -6,16 +6,33 @@ const PATIENCE_MS = 15_000;
 const WORTH_ANOTHER_TRY = new Set([408, 425, 429]);
 const LONGEST_QUOTE = 200;
 
-/** With a token: the server signs an address for this name, and the service lets nobody in without one. */
-export async function negotiatedUrl(/** @type {string} */ name) {
-  const { url } = await getJson(`/negotiate?id=${encodeURIComponent(name)}`);
+/**
+ * With a token: the server signs an address for this name, and the service lets nobody in without one.
+ *
+ * @param {string} name
+ * @param {string} [hub] the first one served, where none is named
+ */
+export async function negotiatedUrl(name, hub) {
+  const { url } = await getJson(`/negotiate?${queryOf({ hub, id: name })}`);
   return url;
 }
 
-/** Without a token: the service asks the server who this is while the connection is being made. */
-export async function anonymousUrl(/** @type {string} */ name) {
-  const { baseUrl } = await getJson("/client-endpoint");
-  return `${baseUrl}?id=${encodeURIComponent(name)}`;
+/**
+ * Without a token: the service asks the server who this is while the connection is being made.
+ *
+ * @param {string} name
+ * @param {string} [hub] the first one served, where none is named
+ */
+export async function anonymousUrl(name, hub) {
+  const { baseUrl } = await getJson(`/client-endpoint?${queryOf({ hub })}`);
+  return `${baseUrl}?${queryOf({ id: name })}`;
+}
+
+/** @param {Record<string, string | undefined>} parameters those without a value are left out */
+function queryOf(parameters) {
+  return Object.entries(parameters)
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`]))
+    .join("&");
 }
 
 /**

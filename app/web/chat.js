@@ -1,327 +1,262 @@
 // @ts-check
 import { anonymousUrl, negotiatedUrl } from "./access.js";
-import { Connection, Delivery } from "./connection.js";
-import { Timeline } from "./timeline.js";
+import { Composer } from "./chat/composer.js";
+import { hideDoor, isSideDoor, openDoor, rememberRooms, rememberedRooms, showDoor, showKnocking } from "./chat/door.js";
+import { Drawer } from "./chat/drawer.js";
+import { counted, part } from "./chat/elements.js";
+import { RoomList, showRoomRefusal, showUnread } from "./chat/rooms.js";
+import { Roster } from "./chat/roster.js";
+import { hideNotice, onConnectAgain, showState } from "./chat/state.js";
+import { Talk } from "./chat/talk.js";
+import { Timeline } from "./chat/timeline.js";
+import { isRoomName, LOBBY } from "./chat/wire.js";
+import { Connection } from "./connection.js";
 
 /** @import { Status } from "./connection.js" */
+/** @import { Conversation } from "./chat/conversation.js" */
 
-const NAME_KEY = "chat.name";
-const MOST_BYTES = 64 * 1024;
-const COUNTDOWN_TICK_MS = 250;
+const HUB = "Sample_ChatApp";
 
-const urlFor = document.body.dataset.access === "anonymous" ? anonymousUrl : negotiatedUrl;
-const pageTitle = document.title;
-const encoder = new TextEncoder();
-
-/**
- * @template {HTMLElement} Kind
- * @param {string} id
- * @param {new () => Kind} kind
- */
-function part(id, kind) {
-  const element = document.getElementById(id);
-  if (!(element instanceof kind)) {
-    throw new TypeError(`#${id} is missing`);
-  }
-  return element;
-}
-
-const joinView = part("join-view", HTMLElement);
-const joinForm = part("join-form", HTMLFormElement);
-const joinButton = part("join", HTMLButtonElement);
-const joinNote = part("join-note", HTMLElement);
-const nameField = part("name", HTMLInputElement);
-const chatView = part("chat-view", HTMLElement);
-const state = part("state", HTMLElement);
-const stateWord = part("state-word", HTMLElement);
-const stateReason = part("state-reason", HTMLElement);
+const urlFor = isSideDoor ? anonymousUrl : negotiatedUrl;
+const view = part("chat-view", HTMLElement);
+const bar = part("bar", HTMLElement);
+const talkView = part("talk", HTMLElement);
+const title = part("talk-name", HTMLElement);
+const detail = part("talk-detail", HTMLElement);
+const emptyTitle = part("empty-title", HTMLElement);
+const emptyText = part("empty-text", HTMLElement);
+const typing = part("typing", HTMLElement);
 const leaveButton = part("leave", HTMLButtonElement);
-const notice = part("notice", HTMLElement);
-const noticeReason = part("notice-reason", HTMLElement);
-const noticePlan = part("notice-plan", HTMLElement);
-const connectButton = part("connect", HTMLButtonElement);
-const log = part("log", HTMLElement);
-const composer = part("composer", HTMLFormElement);
-const composerNote = part("composer-note", HTMLElement);
-const messageField = part("message", HTMLTextAreaElement);
-
-const timeline = new Timeline({
-  log,
-  list: part("lines", HTMLOListElement),
-  empty: part("empty", HTMLElement),
-  unread: part("unread", HTMLButtonElement),
-});
+const roomsButton = part("rooms-button", HTMLButtonElement);
+const roomsBadge = part("rooms-badge", HTMLElement);
+const peopleButton = part("people-button", HTMLButtonElement);
+const roomsPanel = part("rooms-panel", HTMLElement);
+const peoplePanel = part("people", HTMLElement);
+const backdrop = part("backdrop", HTMLElement);
 
 /** @type {Connection | null} */
 let connection = null;
-let me = "";
-let countdown = 0;
-let missed = 0;
+let talk = new Talk(isRead);
+let isDrawingPlanned = false;
+let plainTitle = "";
 
-function join() {
-  const name = nameField.value.trim();
-  if (nameField.required && name === "") {
-    refuseJoin("Please enter a name first.");
-    return;
-  }
-  remember(name);
-  me = name;
-  joinNote.textContent = "";
-  timeline.clear();
-  const joined = new Connection(() => urlFor(name));
-  connection = joined;
-  joined.addEventListener("status", () => {
-    if (joined === connection) {
-      showStatus(joined.status);
+const timeline = new Timeline(
+  {
+    log: part("log", HTMLElement),
+    list: part("lines", HTMLOListElement),
+    empty: part("empty", HTMLElement),
+    unread: part("unread", HTMLButtonElement),
+    earlier: part("earlier", HTMLButtonElement),
+  },
+  { retry: (entry) => talk.retry(entry), talkTo, showEarlier: () => talk.showEarlier() },
+);
+const composer = new Composer({
+  say: (text) => {
+    talk.say(text);
+    timeline.follow();
+  },
+  type: () => talk.type(),
+  isConnected: () => connection?.status.name === "connected",
+});
+const roomList = new RoomList({ open: show, leave: (conversation) => talk.leave(conversation), join });
+const roster = new Roster(talkTo);
+const drawers = [
+  new Drawer({ panel: roomsPanel, button: roomsButton, backdrop, rest: [bar, talkView, peoplePanel] }),
+  new Drawer({ panel: peoplePanel, button: peopleButton, backdrop, rest: [bar, talkView, roomsPanel] }),
+];
+
+/** @param {string} name */
+function comeIn(name) {
+  const comingIn = new Connection(() => urlFor(name, HUB));
+  connection = comingIn;
+  talk = new Talk(isRead);
+  talk.addEventListener("change", () => drawSoon());
+  talk.addEventListener("refusal", (event) => {
+    showRoomRefusal(event instanceof CustomEvent ? event.detail : "");
+  });
+  talk.me = name;
+  joinFirstRooms();
+  comingIn.addEventListener("status", () => {
+    if (comingIn === connection) {
+      showStatus(comingIn, comingIn.status);
     }
   });
-  joined.addEventListener("message", (event) => {
-    if (joined === connection && event instanceof CustomEvent) {
-      receive(event.detail);
+  comingIn.addEventListener("message", (event) => {
+    if (comingIn === connection && event instanceof CustomEvent) {
+      talk.receive(event.detail);
     }
   });
-  joined.open();
+  comingIn.open();
 }
 
-/** @param {string} why */
-function refuseJoin(why) {
-  joinNote.className = "note-line";
-  joinNote.textContent = why;
-  showJoin();
+// Where this tab was before, and where the address leads.
+function joinFirstRooms() {
+  const names = rememberedRooms().filter(isRoomName);
+  for (const name of names.length > 0 ? names : [LOBBY]) {
+    talk.join(name);
+  }
+  talk.join(addressedRoom() ?? names[0] ?? LOBBY);
 }
 
-function sayGoodbye() {
-  joinNote.className = "note-line calm";
-  joinNote.textContent = "You left the room.";
-  showJoin();
-}
-
-/** @param {Status} status */
-function showStatus(status) {
-  const reason = "reason" in status ? (status.reason?.sentence ?? "") : "";
-  state.dataset.state = status.name;
-  stateWord.textContent = wordFor(status);
-  stateReason.textContent = reason;
-  joinButton.disabled = status.name === "connecting";
-  joinButton.textContent = status.name === "connecting" ? "Joining…" : "Join";
-  showNotice(status);
-  if (status.name === "connected") {
-    me = status.userId || me;
-    composerNote.textContent = "";
-    showChat();
-  } else if (status.name === "waiting") {
-    showChat();
-  } else if (status.name === "closed") {
-    showClosed(status);
+function addressedRoom() {
+  try {
+    const name = decodeURIComponent(location.hash.slice(1));
+    return isRoomName(name) ? name : null;
+  } catch {
+    return null;
   }
-}
-
-/** @param {Status} status */
-function wordFor(status) {
-  switch (status.name) {
-    case "idle":
-      return "Not connected";
-    case "connecting":
-      return status.reason ? "Reconnecting" : "Connecting";
-    case "connected":
-      return status.userId ? `Connected as ${status.userId}` : "Connected";
-    case "waiting":
-      return "Reconnecting";
-    case "closed":
-      return status.deliberate ? "Not connected" : "Closed";
-  }
-}
-
-/** @param {Extract<Status, { name: "closed" }>} status */
-function showClosed(status) {
-  if (status.hadConnected && !status.deliberate) {
-    return;
-  }
-  connection = null;
-  notice.hidden = true;
-  stateReason.textContent = "";
-  if (status.reason) {
-    refuseJoin(status.reason.sentence);
-  } else {
-    sayGoodbye();
-  }
-}
-
-/** @param {Status} status */
-function showNotice(status) {
-  clearInterval(countdown);
-  const reason = "reason" in status ? status.reason : undefined;
-  notice.hidden = reason === undefined;
-  notice.dataset.state = status.name;
-  if (reason === undefined) {
-    return;
-  }
-  noticeReason.textContent = reason.code ? `${reason.sentence} Close code ${reason.code}.` : reason.sentence;
-  connectButton.hidden = status.name === "connecting";
-  connectButton.textContent = status.name === "waiting" ? "Try now" : "Connect again";
-  noticePlan.textContent = status.name === "connecting" ? "Reconnecting…" : "";
-  if (status.name === "waiting") {
-    const { retryAt } = status;
-    const tick = () => {
-      const seconds = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
-      noticePlan.textContent = `Reconnecting in ${seconds} s`;
-    };
-    tick();
-    countdown = setInterval(tick, COUNTDOWN_TICK_MS);
-  }
-}
-
-function showChat() {
-  if (chatView.hidden) {
-    joinView.hidden = true;
-    chatView.hidden = false;
-    leaveButton.hidden = false;
-    messageField.focus();
-  }
-}
-
-function showJoin() {
-  chatView.hidden = true;
-  leaveButton.hidden = true;
-  joinView.hidden = false;
-  nameField.focus();
-  nameField.select();
-}
-
-/** @param {unknown} payload */
-function receive(payload) {
-  if (show(payload)) {
-    countMissed();
-  }
-}
-
-/**
- * @param {unknown} payload
- * @returns {boolean} whether it was news
- */
-function show(payload) {
-  if (typeof payload === "string") {
-    return timeline.addSystem(payload);
-  }
-  if (!isRecord(payload) || !("message" in payload)) {
-    return false;
-  }
-  const text = String(payload.message);
-  const id = payload.id ? String(payload.id) : undefined;
-  if (payload.type === "system") {
-    return timeline.addSystem(text, id);
-  }
-  const author = payload.from ? String(payload.from) : "Somebody";
-  return timeline.addMessage(author, text, { own: author === me, id });
-}
-
-/**
- * @param {unknown} value
- * @returns {value is Record<string, unknown>}
- */
-function isRecord(value) {
-  return typeof value === "object" && value !== null;
-}
-
-function send() {
-  const text = messageField.value.trim();
-  if (text === "") {
-    return;
-  }
-  const refusal = whyNot(text);
-  composerNote.textContent = refusal;
-  if (refusal === "" && connection) {
-    messageField.value = "";
-    deliver(connection, new Delivery("message", text), timeline.addSending(me, text));
-  }
-}
-
-/** @param {string} text */
-function whyNot(text) {
-  const size = encoder.encode(text).length;
-  if (size > MOST_BYTES) {
-    const kib = Math.ceil(size / 1024);
-    return `That is ${kib} KiB, and a message holds 64 KiB. Please split it or make it shorter.`;
-  }
-  if (connection?.status.name !== "connected") {
-    return "You are not connected right now. Your text stays here until you are.";
-  }
-  return "";
 }
 
 /**
  * @param {Connection} through
- * @param {Delivery} delivery
- * @param {import("./timeline.js").Line} line
+ * @param {Status} status
  */
-async function deliver(through, delivery, line) {
-  timeline.markSending(line);
-  try {
-    await through.send(delivery);
-    timeline.markSent(line);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    timeline.markFailed(line, why, () => {
-      messageField.focus();
-      deliver(through, delivery, line);
-    });
+function showStatus(through, status) {
+  showKnocking(status);
+  showState(status);
+  if (status.name === "connected") {
+    talk.connected(through, status.userId || talk.me);
+    composer.clearNote();
+    showChat();
+  } else if (status.name === "waiting") {
+    showChat();
+  } else if (status.name === "closed" && (status.deliberate || !status.hadConnected)) {
+    goOut(status.reason?.sentence ?? "");
   }
 }
 
-function countMissed() {
-  if (document.hidden) {
-    missed += 1;
-    document.title = `(${missed}) ${pageTitle}`;
+function showChat() {
+  if (view.hidden) {
+    hideDoor();
+    view.hidden = false;
+    leaveButton.hidden = false;
+    drawSoon();
+    composer.focus();
   }
+}
+
+/** @param {string} refusal empty for who leaves of their own accord */
+function goOut(refusal) {
+  connection = null;
+  view.hidden = true;
+  leaveButton.hidden = true;
+  hideNotice();
+  showTitle();
+  showDoor(refusal || "You left the room.", { isCalm: refusal === "" });
+}
+
+/** @param {Conversation} conversation */
+function isRead(conversation) {
+  return conversation === talk.current && !document.hidden;
 }
 
 /** @param {string} name */
-function remember(name) {
-  try {
-    sessionStorage.setItem(NAME_KEY, name);
-  } catch {
-    // Storage may be switched off; the name is then asked for again.
+function join(name) {
+  showRoomRefusal("");
+  talk.join(name);
+  settleDown();
+}
+
+/** @param {string} name */
+function talkTo(name) {
+  talk.talkTo(name);
+  settleDown();
+}
+
+/** @param {Conversation} conversation */
+function show(conversation) {
+  talk.open(conversation);
+  settleDown();
+}
+
+// After the choice of a conversation one wants to write in it.
+function settleDown() {
+  for (const drawer of drawers) {
+    drawer.close();
+  }
+  draw();
+  composer.focus();
+}
+
+// Once a frame, however much comes in: a burst of messages is one picture.
+function drawSoon() {
+  showTitle();
+  if (!isDrawingPlanned) {
+    isDrawingPlanned = true;
+    requestAnimationFrame(draw);
   }
 }
 
-function remembered() {
-  try {
-    return sessionStorage.getItem(NAME_KEY) ?? "";
-  } catch {
-    return "";
+function draw() {
+  isDrawingPlanned = false;
+  const { current } = talk;
+  roomList.show(talk);
+  roster.show(talk);
+  composer.show(current);
+  timeline.show(current);
+  describe(current);
+  showTyping(current);
+  showUnread(roomsBadge, talk.unread);
+  rememberRooms(talk.rooms.keys());
+  if (current && !current.isPrivate) {
+    history.replaceState(null, "", `#${encodeURIComponent(current.name)}`);
   }
 }
 
-joinForm.addEventListener("submit", (event) => {
-  event.preventDefault();
-  join();
-});
+/** @param {Conversation | null} current */
+function describe(current) {
+  const isPrivate = current?.isPrivate ?? false;
+  const people = counted(current?.members.size ?? 0, "person here", "people here");
+  title.textContent = current?.name ?? "No room";
+  detail.textContent = isPrivate ? "only the two of you" : current?.isIn ? people : "";
+  peopleButton.hidden = current === null || isPrivate;
+  peopleButton.textContent = people;
+  if (current === null) {
+    emptyTitle.textContent = "You are in no room";
+    emptyText.textContent = "Choose one from the list, or name one of your own.";
+  } else if (isPrivate) {
+    emptyTitle.textContent = `Between you and ${current.name}`;
+    emptyText.textContent = "Nobody else can read it, and it is gone when you close the page.";
+  } else {
+    emptyTitle.textContent = "Nobody has said anything yet";
+    emptyText.textContent = "What you write, everybody in this room can read, and who comes later can read it, too.";
+  }
+}
+
+/** @param {Conversation | null} current */
+function showTyping(current) {
+  const names = current && !current.isPrivate ? talk.typists.of(current.name) : [];
+  const [first, second] = names;
+  const words = [
+    "",
+    `${first} is writing…`,
+    `${first} and ${second} are writing…`,
+    `${names.length} people are writing…`,
+  ][Math.min(names.length, 3)];
+  if (typing.textContent !== words) {
+    typing.textContent = words;
+  }
+}
+
+function showTitle() {
+  const unread = connection ? talk.unread : 0;
+  document.title = unread === 0 ? plainTitle : `(${unread}) ${plainTitle}`;
+}
+
 leaveButton.addEventListener("click", () => connection?.close());
-connectButton.addEventListener("click", () => {
-  messageField.focus();
+onConnectAgain(() => {
+  composer.focus();
   connection?.open();
-});
-composer.addEventListener("submit", (event) => {
-  event.preventDefault();
-  send();
-  messageField.focus();
-});
-messageField.addEventListener("keydown", (event) => {
-  // While an input method composes, Enter picks a word.
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    send();
-  } else if (event.key === "Escape") {
-    log.focus({ preventScroll: true });
-  }
-});
-messageField.addEventListener("input", () => {
-  composerNote.textContent = "";
 });
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) {
-    missed = 0;
-    document.title = pageTitle;
+    talk.open(talk.current);
+  }
+});
+addEventListener("hashchange", () => {
+  const name = addressedRoom();
+  if (connection && name !== null) {
+    join(name);
   }
 });
 addEventListener("online", () => {
@@ -330,5 +265,5 @@ addEventListener("online", () => {
   }
 });
 
-nameField.value = remembered();
-nameField.focus();
+openDoor(comeIn);
+plainTitle = document.title;

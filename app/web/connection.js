@@ -24,11 +24,11 @@ export class Delivery {
 
   /**
    * @param {string} event
-   * @param {string} text
+   * @param {unknown} data a string goes out as text, all else as JSON
    */
-  constructor(event, text) {
+  constructor(event, data) {
     this.event = event;
-    this.text = text;
+    this.data = data;
   }
 }
 
@@ -107,10 +107,11 @@ export class Connection extends EventTarget {
       delivery.connectionId = this.#connectionId;
       delivery.ackId = ++this.#lastAckId;
     }
-    const { event, text, ackId } = delivery;
+    const { event, data, ackId } = delivery;
+    const dataType = typeof data === "string" ? "text" : "json";
     return new Promise((resolve, reject) => {
       this.#pending.set(ackId, { resolve, reject });
-      socket.send(JSON.stringify({ type: "event", event, dataType: "text", data: text, ackId }));
+      socket.send(JSON.stringify({ type: "event", event, dataType, data, ackId }));
     });
   }
 

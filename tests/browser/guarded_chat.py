@@ -4,15 +4,25 @@ from app.hubs.chat import ChatHub
 from app.models.events import ConnectEvent, UserEvent
 from app.models.responses import ConnectResponse
 from app.upstream.errors import Rejected
+from app.upstream.history import History
 from app.upstream.hub import Environment, on_event
 from app.upstream.publisher import Publisher
+from app.upstream.roster import Roster
+from app.upstream.service import ServiceClient
 
 
 class GuardedChat(ChatHub):
     """Nobody called mallory comes in, and a message is taken only when it is sent the second time."""
 
-    def __init__(self, publisher: Publisher, environment: Environment) -> None:
-        super().__init__(publisher, environment)
+    def __init__(
+        self,
+        publisher: Publisher,
+        service: ServiceClient,
+        roster: Roster,
+        history: History,
+        environment: Environment,
+    ) -> None:
+        super().__init__(publisher, service, roster, history, environment)
         self._heard: set[str] = set()
 
     async def on_connect(self, event: ConnectEvent) -> ConnectResponse:
@@ -20,9 +30,9 @@ class GuardedChat(ChatHub):
             raise Rejected("not for you", status=403)
         return await super().on_connect(event)
 
-    @on_event("message")
-    async def message(self, event: UserEvent) -> None:
+    @on_event("say")
+    async def say(self, event: UserEvent) -> None:
         if event.text not in self._heard:
             self._heard.add(event.text)
             raise Rejected("say it again", status=400)
-        await super().message(event)
+        await super().say(event)

@@ -1,0 +1,97 @@
+"""What a party loads when it opens its page."""
+
+from pydantic import JsonValue
+
+from app.hubs.control_tower import messages
+from app.hubs.control_tower.alerts import Alerts
+from app.hubs.control_tower.deliveries import Deliveries
+from app.hubs.control_tower.fleet import Position, decode_rows
+from app.hubs.control_tower.lead import POSITIONS
+from app.hubs.control_tower.parties import TOWER, group_of, name_of, role_of
+from app.hubs.control_tower.refusal import Refusal
+from app.hubs.control_tower.shipment import VISIBLE, Entry, Shipment
+from app.hubs.control_tower.trails import Trails
+from app.upstream.history import History
+from app.upstream.storage import Storage
+
+PAGE = 200
+MESSAGES = 100
+
+
+class Snapshots:
+    """Everything is read from the store. Every call may raise `StorageError`."""
+
+    def __init__(
+        self, storage: Storage, history: History, trails: Trails, alerts: Alerts, deliveries: Deliveries
+    ) -> None:
+        self._storage = storage
+        self._history = history
+        self._trails = trails
+        self._alerts = alerts
+        self._deliveries = deliveries
+
+    async def page(self, party: str, after: str | None, now: float) -> messages.Wire:
+        """The shipments whose ids follow `after`; with the first page all the rest."""
+        listed = await self._trails.listed(group_of(party), now)
+        ids = [one for one in listed if after is None or one > after]
+        shipments = await self._current(ids[:PAGE])
+        page: messages.Wire = {
+            "me": party,
+            "at": now,
+            "next": ids[PAGE - 1] if len(ids) > PAGE else None,
+            "shipments": [one.summary() for one in shipments],
+            "positions": [],
+            "alerts": [],
+            "messages": [],
+            "charts": None,
+        }
+        if after is None:
+            under_way = [one for one, delivered_at in listed.items() if delivered_at is None]
+            page["positions"] = [one.row for one in await self._positions(party, under_way)]
+            page["messages"] = [line.value for line in await self._history.newest(group_of(party), MESSAGES)]
+            page["alerts"] = await self._alerts_of(party)
+            page["charts"] = await self._charts_of(party, now)
+        return page
+
+    async def detail(self, party: str, shipment_id: str) -> messages.Wire:
+        """All that is known of one shipment. Raises `Refusal` where it is not one of the party's."""
+        shipment = await self._trails.current(shipment_id)
+        if shipment is None or not shipment.is_seen_by(party):
+            raise Refusal("unknown_shipment", f"there is no shipment {shipment_id} for you")
+        lines = await self._trails.lines(shipment_id)
+        track = await self._trails.track(shipment_id)
+        return {
+            "shipment": shipment.summary(),
+            "route": [list(place) for place in shipment.plan.route],
+            "limits": shipment.plan.limits.model_dump(by_alias=True),
+            "trail": [messages.trail_line(one) for one in lines if _is_seen(one.entry, party)],
+            "track": [list(point) for point in track],
+        }
+
+    async def _current(self, ids: list[str]) -> list[Shipment]:
+        found = [await self._trails.current(one) for one in ids]
+        return [one for one in found if one is not None]
+
+    async def _positions(self, party: str, under_way: list[str]) -> list[Position]:
+        rows = await self._storage.rows(POSITIONS)
+        if role_of(party) == TOWER:
+            return decode_rows(rows)
+        seen = await self._current(under_way)
+        names = {name_of(one.vehicle) for one in seen if one.vehicle not in (None, party) and one.state in VISIBLE}
+        return decode_rows({name: rows[name] for name in sorted(names & rows.keys())})
+
+    async def _alerts_of(self, party: str) -> list[JsonValue]:
+        await self._alerts.refresh()
+        is_tower = role_of(party) == TOWER
+        return [alert.on_wire() for alert in self._alerts if is_tower or alert.transporter == party]
+
+    async def _charts_of(self, party: str, now: float) -> messages.Wire | None:
+        if role_of(party) != TOWER:
+            return None
+        await self._deliveries.refresh()
+        return self._deliveries.view(now)
+
+
+def _is_seen(entry: Entry, party: str) -> bool:
+    """What was told is for the two it was between, and the tower."""
+    return entry.event != "told" or role_of(party) == TOWER or party in (entry.by, entry.to)

@@ -1,0 +1,90 @@
+"""The pictures in the documents: `python -m tests.browser.pictures [chat ...]` plays each scene and writes its PNG.
+
+A scene is a function of the running servers that returns the page as it shall be seen. To add one, write it, and give
+it a name and its hubs in `SCENES`; the picture is `docs/<name>.png`.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Chat, Visitor, chromium, launched, running_chat
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+MOST_BYTES = 200_000
+
+
+@dataclass(frozen=True)
+class Scene:
+    hubs: tuple[str, ...]
+    play: Callable[[Chat], Awaitable[Page]]
+
+
+async def three_people_talk(chat: Chat) -> Page:
+    mia = await chat.visit(width=1120, height=700)
+    zoe, tomas = await chat.visit(), await chat.visit()
+    await zoe.join("Zoë")
+    await tomas.join("Tomás")
+    for visitor in (zoe, tomas):
+        await visitor.enter("kitchen")
+        await visitor.open("lobby")
+    await mia.join("Mia")
+    await mia.enter("kitchen")
+    await mia.open("lobby")
+    await _say_in_turn(
+        (mia, "Good morning! Is the truck from Lyon here?"),
+        (zoe, "It came twenty minutes ago."),
+        (zoe, "Four pallets, all fine."),
+        (mia, "<b>Great</b>, then dock 3 is free again."),
+        (tomas, "Let the next one in: it brings the coffee!"),
+    )
+    await zoe.write_to("Mia")
+    await zoe.say("Don't tell Tomás: there will be cake")
+    await expect(mia.room("Zoë")).to_contain_text("1 unread")
+    await tomas.open("kitchen")
+    await _say_in_turn((tomas, "Who has taken my cup?"), (tomas, "The blue one."))
+    await expect(mia.room("kitchen")).to_contain_text("2 unread")
+    await tomas.open("lobby")
+    await zoe.open("lobby")
+    await zoe.composer.press_sequentially("At last")
+    await expect(mia.page.get_by_text("Zoë is writing…")).to_be_visible()
+    return mia.page
+
+
+async def _say_in_turn(*turns: tuple[Visitor, str]) -> None:
+    for visitor, text in turns:
+        await visitor.say(text)
+        await expect(visitor.line(text)).to_contain_text("Sent")
+
+
+SCENES = {
+    "chat": Scene(("app.hubs.chat:ChatHub",), three_people_talk),
+}
+
+
+async def take(name: str) -> None:
+    """Raises `SystemExit` where there is no browser, or the picture is too large for a document."""
+    executable = chromium()
+    if executable is None:
+        sys.exit("chromium is not installed")
+    async with launched(executable) as browser, running_chat(browser, *SCENES[name].hubs) as chat:
+        page = await SCENES[name].play(chat)
+        picture = await page.screenshot(animations="disabled")
+    if len(picture) > MOST_BYTES:
+        sys.exit(f"{name}: {len(picture)} bytes are too many for a document")
+    (DOCS / f"{name}.png").write_bytes(picture)
+
+
+async def main(names: list[str]) -> None:
+    if unknown := set(names) - set(SCENES):
+        sys.exit(f"no scene called {', '.join(sorted(unknown))}; there are {', '.join(SCENES)}")
+    for name in names or SCENES:
+        await take(name)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
