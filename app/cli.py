@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_check import check
 from app.cli_client import client
 from app.cli_doctor import doctor
 from app.cli_outbox import outbox_cli
@@ -33,6 +34,7 @@ cli.add_typer(outbox_cli, name="outbox")
 cli.add_typer(policy_cli, name="policy")
 cli.add_typer(service_cli, name="service")
 cli.add_typer(simulate_cli, name="simulate")
+cli.command()(check)
 cli.command()(client)
 cli.command()(doctor)
 

@@ -16,8 +16,7 @@ def read_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # names of fields
     except ValidationError as error:
-        problems = (_sentence(problem) for problem in error.errors(include_input=False, include_url=False))
-        fail("; ".join(problems))
+        fail("; ".join(problems_of(error)))
 
 
 def service_settings(connection_string: str | None = None) -> Settings:
@@ -41,6 +40,11 @@ def fail(message: str) -> NoReturn:
     """Says why on standard error and ends the program with status 2."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"webpubsub: {message}", markup=False)
     raise SystemExit(2)
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """A sentence each."""
+    return [_sentence(problem) for problem in error.errors(include_input=False, include_url=False)]
 
 
 def _sentence(problem: ErrorDetails) -> str:

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         default=(), description="Other sites whose pages may ask /negotiate, as https://shop.example; empty: none"
     )
     service_timeout_seconds: float = Field(default=30, gt=0, description="Per call to the service")
-    translator: str = Field(
+    translator: Literal["glossary", "apertium", "azure"] = Field(
         default="glossary", description="glossary, apertium or azure; what the last two cannot do is the glossary's"
     )
     translator_key: SecretStr | None = Field(default=None, description="Of Azure Translator; without one it is Entra")
@@ -146,8 +146,12 @@ class Settings(BaseSettings):
     telemetry: bool = Field(
         default=False, description="OpenTelemetry traces of events and sends, exported as the OTEL_* variables say"
     )
-    log_level: str = Field(default="info", description="debug, info, warning or error")
-    log_format: str = Field(default="auto", description="json, console, or auto: console in a terminal")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="json, console, or auto: console in a terminal"
+    )
 
     _split = field_validator(
         "webpubsub_allowed_origins",
@@ -163,10 +167,10 @@ class Settings(BaseSettings):
         mode="before",
     )(_list_of_text)
 
-    @field_validator("log_level", "log_format", "translator")
+    @field_validator("log_level", "log_format", "translator", mode="before")
     @classmethod
-    def _lower(cls, value: str) -> str:
-        return value.lower()
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("store")
     @classmethod
@@ -188,49 +192,51 @@ class Settings(BaseSettings):
             raise ValueError("must start with https:// or http:// and name a host")
         return value.rstrip("/") if value else None
 
-    @model_validator(mode="after")
-    def _identity(self) -> Self:
-        if self.identity not in IDENTITIES and ":" not in self.identity:
-            raise ValueError(f"IDENTITY must be {', '.join(IDENTITIES)} or package.module:function")
-        if (self.identity == "oidc") != bool(self.identity_issuer and self.identity_audience):
-            raise ValueError("IDENTITY=oidc goes together with IDENTITY_ISSUER and IDENTITY_AUDIENCE")
-        return self
+    @field_validator("hubs")
+    @classmethod
+    def _hubs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("names no hub")
+        for path in value:
+            load_hub_class(path)
+        return value
+
+    @field_validator("webpubsub_connection_string", "webpubsub_more_connection_strings")
+    @classmethod
+    def _connections(cls, value: SecretStr | None) -> SecretStr | None:
+        _parsed(value)
+        return value
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if bool(self.webhook_entra_tenant) != bool(self.webhook_entra_audience):
-            raise ValueError("WEBHOOK_ENTRA_TENANT and WEBHOOK_ENTRA_AUDIENCE go together")
-        if self.negotiate_minutes > self.negotiate_max_minutes:
-            raise ValueError("NEGOTIATE_MINUTES exceeds NEGOTIATE_MAX_MINUTES")
-        if self.log_level not in ("debug", "info", "warning", "error"):
-            raise ValueError("LOG_LEVEL must be debug, info, warning or error")
-        if self.log_format not in ("auto", "json", "console"):
-            raise ValueError("LOG_FORMAT must be auto, json or console")
-        if self.translator not in ("glossary", "apertium", "azure"):
-            raise ValueError("TRANSLATOR must be glossary, apertium or azure")
-        if self.translator == "azure" and not (self.translator_key or self.translator_endpoint):
-            raise ValueError("TRANSLATOR=azure needs TRANSLATOR_KEY, or TRANSLATOR_ENDPOINT for Entra")
-        if not self.hubs:
-            raise ValueError("HUBS names no hub")
         primary, endpoint = self.connection, self.webpubsub_endpoint
-        if primary and endpoint and primary.endpoint.lower() != endpoint.lower():
-            raise ValueError("WEBPUBSUB_ENDPOINT and WEBPUBSUB_CONNECTION_STRING name different services")
-        _ = self.further_connections
-        for path in self.hubs:
-            load_hub_class(path)
+        names_a_function = ":" in self.identity
+        mistakes = {
+            "WEBHOOK_ENTRA_TENANT and WEBHOOK_ENTRA_AUDIENCE go together": bool(self.webhook_entra_tenant)
+            != bool(self.webhook_entra_audience),
+            "WEBPUBSUB_ENDPOINT and WEBPUBSUB_CONNECTION_STRING name different services": primary is not None
+            and endpoint is not None
+            and primary.endpoint.lower() != endpoint.lower(),
+            "NEGOTIATE_MINUTES exceeds NEGOTIATE_MAX_MINUTES": self.negotiate_minutes > self.negotiate_max_minutes,
+            f"IDENTITY must be {', '.join(IDENTITIES)} or package.module:function": not names_a_function
+            and self.identity not in IDENTITIES,
+            "IDENTITY=oidc goes together with IDENTITY_ISSUER and IDENTITY_AUDIENCE": (self.identity == "oidc")
+            != bool(self.identity_issuer and self.identity_audience),
+            "TRANSLATOR=azure needs TRANSLATOR_KEY, or TRANSLATOR_ENDPOINT for Entra": self.translator == "azure"
+            and not (self.translator_key or self.translator_endpoint),
+        }
+        if found := [mistake for mistake, is_made in mistakes.items() if is_made]:
+            raise ValueError("; ".join(found))
         return self
 
     @cached_property
     def connection(self) -> ConnectionString | None:
         """The service this upstream sends through, where it has a key for it."""
-        text = self.webpubsub_connection_string
-        return ConnectionString.parse(text.get_secret_value()) if text else None
+        return next(iter(_parsed(self.webpubsub_connection_string)), None)
 
     @cached_property
     def further_connections(self) -> tuple[ConnectionString, ...]:
-        text = self.webpubsub_more_connection_strings
-        parts = text.get_secret_value().split(",") if text else ()
-        return tuple(ConnectionString.parse(part.strip()) for part in parts if part.strip())
+        return _parsed(self.webpubsub_more_connection_strings)
 
     @property
     def service_url(self) -> str | None:
@@ -254,3 +260,8 @@ class Settings(BaseSettings):
     def can_verify_events(self) -> bool:
         """Whether an event can be proven to come from the service."""
         return self.verifies_with_entra or any(endpoint.access_keys for endpoint in self.endpoints)
+
+
+def _parsed(text: SecretStr | None) -> tuple[ConnectionString, ...]:
+    parts = text.get_secret_value().split(",") if text else ()
+    return tuple(ConnectionString.parse(part.strip()) for part in parts if part.strip())

@@ -1,0 +1,126 @@
+"""`webpubsub check` names every problem at once."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.cli_check import findings
+from app.storage.sqlite_file import SqliteFile
+from localpubsub.testing import LocalService
+
+STRING = "Endpoint=https://contoso.webpubsub.azure.com;AccessKey=a-key-of-thirty-two-bytes-or-more-00;Version=1.0;"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No `.env` of this folder, and a store that is thrown away."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HUBS", "tests.app.reference_hub:ReferenceHub")
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str], *arguments: str
+) -> tuple[int, dict[str, list[str]]]:
+    """Exit code, and what was said by verdict."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(cli, ["check", "--json", *arguments])
+    said: dict[str, list[str]] = {"good": [], "doubtful": [], "wrong": []}
+    for line in result.output.splitlines():
+        finding = json.loads(line)
+        said[finding["verdict"]].append(f"{finding['subject']}: {finding['said']}")
+    return result.exit_code, said
+
+
+def test_every_setting_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, said = run(
+        monkeypatch,
+        {
+            "LOG_LEVEL": "loud",
+            "NEGOTIATE_LIMIT": "often",
+            "STORE": "ftp://x",
+            "HUBS": "nowhere.at_all:Hub",
+            "WEBHOOK_ALLOWED_NETWORKS": "everywhere",
+            "WEBPUBSUB_CONNECTION_STRING": "Endpoint=https://a;AccessKey=top-secret-and-misspelt Version",
+        },
+    )
+
+    text = "\n".join(said["wrong"])
+    assert code == 1
+    for name in ("LOG_LEVEL", "NEGOTIATE_LIMIT", "STORE", "HUBS", "WEBHOOK_ALLOWED_NETWORKS"):
+        assert name in text
+    assert "top-secret" not in text
+
+
+def test_so_is_every_combination_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, said = run(
+        monkeypatch,
+        {"IDENTITY": "oidc", "WEBHOOK_ENTRA_TENANT": "t", "NEGOTIATE_MINUTES": "1440", "NEGOTIATE_MAX_MINUTES": "5"},
+    )
+
+    [text] = said["wrong"]
+    assert code == 1
+    assert all(part in text for part in ("IDENTITY=oidc", "WEBHOOK_ENTRA_TENANT and", "NEGOTIATE_MINUTES exceeds"))
+
+
+def test_a_policy_that_cannot_be_read_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, said = run(monkeypatch, {"POLICY": "nothing.toml"}, "--offline")
+
+    assert (code, said["wrong"]) == (1, ["hubs and policy: nothing.toml cannot be read: No such file or directory"])
+
+
+def test_what_starts_may_still_be_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"WEBPUBSUB_CONNECTION_STRING": STRING, "STORE": "memory://", "DEVELOPMENT": "true"}
+
+    code, said = run(monkeypatch, environment, "--offline")
+
+    assert (code, said["wrong"]) == (0, [])
+    assert [one.partition(":")[0] for one in said["doubtful"]] == ["events", "negotiate", "development", "store"]
+
+
+def test_a_configuration_for_real_users_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"WEBPUBSUB_CONNECTION_STRING": STRING, "WEBHOOK_CODE": "hush", "IDENTITY": "app-service"}
+
+    assert run(monkeypatch, environment, "--offline")[1]["doubtful"] == []
+
+
+async def test_the_service_is_asked_whether_it_takes_the_key(
+    monkeypatch: pytest.MonkeyPatch, localpubsub: LocalService
+) -> None:
+    monkeypatch.setenv("WEBPUBSUB_CONNECTION_STRING", localpubsub.connection_string)
+    good = {finding.subject: finding async for finding in findings()}
+    wrong_key = localpubsub.connection_string.replace("AccessKey=", "AccessKey=another-")
+    monkeypatch.setenv("WEBPUBSUB_CONNECTION_STRING", wrong_key)
+    refused = {finding.subject: finding async for finding in findings()}
+
+    assert (good["service"].verdict, good["store"].verdict, good["translator"].verdict) == ("good", "good", "good")
+    assert (refused["service"].verdict, "401" in refused["service"].said) == ("wrong", True)
+    assert "another-" not in refused["service"].said
+
+
+async def test_a_store_in_use_is_not_looked_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(
+        "WEBPUBSUB_CONNECTION_STRING", STRING.replace("https://contoso.webpubsub.azure.com", "http://127.0.0.1:9")
+    )
+    file = SqliteFile(tmp_path / "data" / "upstream.db")
+    await file.open()
+    try:
+        said = {finding.subject: finding.verdict async for finding in findings()}
+    finally:
+        await file.close()
+
+    assert (said["store"], said["service"]) == ("doubtful", "wrong")
+
+
+async def test_an_issuer_that_publishes_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"IDENTITY": "oidc", "IDENTITY_ISSUER": "http://127.0.0.1:9/tenant", "IDENTITY_AUDIENCE": "me"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    said = {finding.subject: finding async for finding in findings()}
+
+    assert said["issuer"].verdict == "wrong"
