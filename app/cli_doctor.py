@@ -19,11 +19,10 @@ from app.doctor.http import HttpWire
 from app.doctor.registry import Group, Visiting, chosen
 from app.doctor.rendering import Teller
 from app.doctor.report import Outcome, Report
-from app.doctor.target import MADE_UP_ORIGIN, Target
+from app.doctor.target import MADE_UP_ORIGIN, USER, Target
 from app.doctor.upstream.groups import GROUPS as OF_AN_UPSTREAM
 from app.doctor.upstream.visit import MAX_IN_FLIGHT, MAX_REQUESTS, Visit
 from app.upstream.connection_string import ConnectionString
-from app.upstream.errors import UpstreamError
 from app.upstream.registry import load_hub_class
 
 Url = Annotated[
@@ -35,6 +34,7 @@ ConnectionText = Annotated[
     str | None, typer.Option(help="The service that is played; WEBPUBSUB_CONNECTION_STRING where it is left out.")
 ]
 Origin = Annotated[str | None, typer.Option(help="The service's host, as it names itself to the upstream.")]
+User = Annotated[str, typer.Option(help="The user id to connect with.")]
 Events = Annotated[list[str] | None, typer.Option("--event", help="A user event to send; message where left out.")]
 Only = Annotated[list[str] | None, typer.Option(help="A group of checks, or one check; may be repeated.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=120, help="Seconds to wait for one answer.")]
@@ -61,6 +61,7 @@ def doctor(  # noqa: PLR0913 - a parameter an option
     access_key: AccessKey = None,
     connection_string: ConnectionText = None,
     origin: Origin = None,
+    user: User = USER,
     event: Events = None,
     only: Only = None,
     timeout: Timeout = 10,
@@ -75,16 +76,17 @@ def doctor(  # noqa: PLR0913 - a parameter an option
     if (url is None) == (client is None):
         fail("give the event handler's URL, or --client with the connection string of a service")
     options = Options(only or (), timeout, as_json)
-    hub, events = hub or _first_hub(), tuple(event or ("message",))
+    hub, events = hub or load_hub_class(read_settings().hubs[0]).name, tuple(event or ("message",))
     try:
         if client is not None:
             if access_key or connection_string or origin:
                 fail("--client names host and key already: no --access-key, --connection-string or --origin with it")
-            work = _visit_service(Service(ConnectionString.parse(client), hub, events), options)
+            service = Service(ConnectionString.parse(client), hub, events, user)
             chosen(OF_A_SERVICE, options.only)
+            work = _visit_service(service, options)
         else:
             key, host = _service(access_key, connection_string)
-            target = Target(url or "", hub, origin or host, key, events)
+            target = Target(url or "", hub, origin or host, key, events, user)
             chosen(OF_AN_UPSTREAM, options.only)
             work = _visit_upstream(target, options)
     except ValueError as error:
@@ -93,13 +95,6 @@ def doctor(  # noqa: PLR0913 - a parameter an option
     if as_json:
         sys.stdout.write(f"{report.model_dump_json(indent=2)}\n")
     raise SystemExit(STATUSES[report.outcome])
-
-
-def _first_hub() -> str:
-    try:
-        return load_hub_class(read_settings().hubs[0]).name
-    except UpstreamError as error:
-        fail(f"HUBS: {error}; or name the hub with --hub")
 
 
 def _service(access_key: str | None, text: str | None) -> tuple[bytes | None, str]:
@@ -117,8 +112,8 @@ def _service(access_key: str | None, text: str | None) -> tuple[bytes | None, st
 async def _visit_upstream(target: Target, options: Options) -> Report:
     proof = "signs them with the access key" if target.access_key else "signs nothing, having no access key"
     played = (
-        f"Plays the service {target.origin} to the hub {target.hub}: connects as the user `doctor`, sends the user "
-        f"events {', '.join(target.events)}, and {proof}. The hub's code runs, and its users may see the messages."
+        f"Plays the service {target.origin} to the hub {target.hub}: connects as the user {target.user}, sends the "
+        f"user events {', '.join(target.events)}, and {proof}. The hub's code runs, and its users may see the messages."
     )
     bounds = f"At most {MAX_REQUESTS} requests, {MAX_IN_FLIGHT} at the same time, {TOTAL_SECONDS:.0f} seconds."
     plan = (played, f"{bounds} Nothing goes to another host.")
@@ -129,8 +124,8 @@ async def _visit_upstream(target: Target, options: Options) -> Report:
 
 async def _visit_service(service: Service, options: Options) -> Report:
     played = (
-        f"Plays clients of the hub {service.hub}, with the user id `doctor` and tokens it signs itself: joins groups "
-        f"named doctor-…, publishes there, sends the user events {', '.join(service.events)}."
+        f"Plays clients of the hub {service.hub}, with the user id {service.user} and tokens it signs itself: joins "
+        f"groups named doctor-…, publishes there, sends the user events {', '.join(service.events)}."
     )
     plan = (played, f"At most {TOTAL_SECONDS:.0f} seconds. Nothing goes to another host.")
     async with Sockets(timeout_seconds=options.timeout_seconds) as sockets:

@@ -13,13 +13,12 @@ from app.upstream.signature import sign
 
 JSON = "application/json; charset=utf-8"
 JSON_SUBPROTOCOL = "json.webpubsub.azure.v1"
-USER = "doctor"
 
 
 class Played:
     """Event ids count up; what answers set, state and cookies, goes with the next event once `heard`."""
 
-    def __init__(self, target: Target, connection_id: str, *, user_id: str | None = USER) -> None:
+    def __init__(self, target: Target, connection_id: str, *, user_id: str | None) -> None:
         self.target = target
         self.id = connection_id
         self.user_id = user_id
@@ -109,8 +108,8 @@ class Played:
 class PlayedMqtt(Played):
     """An MQTT client: its own id, a physical connection, a session (spec/upstream.md 6)."""
 
-    def __init__(self, target: Target, connection_id: str, *, version: int = 5, user_id: str | None = USER) -> None:
-        super().__init__(target, connection_id, user_id=user_id)
+    def __init__(self, target: Target, connection_id: str, *, version: int) -> None:
+        super().__init__(target, connection_id, user_id=target.user)
         self.version = version
         self.subprotocol = "mqtt"
         self.physical_id = f"{connection_id}-physical"
@@ -120,7 +119,7 @@ class PlayedMqtt(Played):
         mqtt = {
             "protocolVersion": self.version,
             "cleanStart": True,
-            "username": USER,
+            "username": self.user_id,
             "password": "ZG9jdG9y",
             "userProperties": named if self.version == 5 else None,
         }

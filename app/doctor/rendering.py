@@ -68,8 +68,10 @@ class Teller:
         line.add_column(ratio=1)
         about = Text(finding.title)
         about.append(f"  {finding.check}", "dim")
+        if finding.grade is Grade.SKIPPED:
+            about.append(f"  {printable(finding.found)}", "dim")
         line.add_row(Text(glyph, style), about)
-        if finding.grade is not Grade.PASS:
+        if finding.grade in (Grade.WARNING, Grade.FAIL):
             line.add_row("", Text(printable(finding.found), style))
         details = Table.grid(padding=(0, 1))
         details.add_column(width=5, style="dim")

@@ -1,13 +1,29 @@
 """Whom the doctor visits and in whose name."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from app.upstream.registry import HUB_NAME
+
+USER = "doctor"
 MADE_UP_ORIGIN = "doctor.webpubsub.azure.com"
 _PLACEHOLDER = re.compile(r"\{(hub|event)\}", re.IGNORECASE)
 _EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}", re.ASCII)
+
+
+def check_names(hub: str, events: Sequence[str], user: str) -> None:
+    """Raises `ValueError` for what the service would not take."""
+    if not HUB_NAME.fullmatch(hub):
+        raise ValueError(f"{hub!r} is not the name of a hub")
+    if not user.strip() or not user.isprintable():
+        raise ValueError("the user id is blank, or cannot stand in a header")
+    wrong = [name for name in events if not _EVENT_NAME.fullmatch(name)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not an event name: letters, digits and _.- behind a letter, at most 128")
 
 
 @dataclass(frozen=True)
@@ -19,6 +35,7 @@ class Target:
     origin: str = MADE_UP_ORIGIN
     access_key: bytes | None = field(default=None, repr=False)
     events: tuple[str, ...] = ("message",)
+    user: str = USER
 
     def __post_init__(self) -> None:
         """Raises `ValueError` with one sentence."""
@@ -30,11 +47,9 @@ class Target:
             raise ValueError("no placeholder may stand in the host")
         if parts.username is not None:
             raise ValueError("the service sends no user name or password; take them out of the URL")
-        if not self.hub:
-            raise ValueError("the hub needs a name")
-        wrong = [name for name in self.events if not _EVENT_NAME.fullmatch(name)]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is not an event name: letters, digits and _.- behind a letter, at most 128")
+        if not _HOST.fullmatch(self.origin):
+            raise ValueError("the origin is a host without a scheme and a path, as contoso.webpubsub.azure.com")
+        check_names(self.hub, self.events, self.user)
 
     @property
     def is_origin_made_up(self) -> bool:

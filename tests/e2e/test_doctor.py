@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from app.doctor.examination import examine
 from app.doctor.upstream.groups import GROUPS
 from app.doctor.verdicts import Grade
 from localpubsub.testing import LocalService, quick_config
-from tests.app.doctor.defects_of_edges import ChecksNothing
+from tests.app.doctor.defects_at_the_door import ChecksNothing
 from tests.app.doctor.sound_upstream import KEY, ORIGIN, SoundUpstream, serving, visiting
 from tests.e2e.node_programs import running
 from tests.e2e.test_commands import environment
@@ -116,32 +114,11 @@ async def test_in_a_terminal_it_has_colours(tmp_path: Path) -> None:
     assert "✓" in output
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ((), "--client"),
-        (("http://localhost/", "--client", CONNECTION_STRING), "--client"),
-        (("ftp://localhost/",), "http://"),
-        (("http://localhost:port/",), "Port"),
-        (("http://ana:pass@localhost/",), "user name"),
-        (("http://{hub}.example/",), "placeholder"),
-        (("http://localhost/", "--only", "nonsense"), "validation"),
-        (("http://localhost/", "--event", "no name"), "event name"),
-        (("http://localhost/", "--access-key", "k", "--connection-string", CONNECTION_STRING), "not both"),
-        (("http://localhost/", "--connection-string", "Endpoint=https://x"), "AccessKey"),
-        (("--client", "AccessKey=k"), "Endpoint"),
-        (("--client", CONNECTION_STRING, "--origin", "x"), "--origin"),
-    ],
-)
-async def test_wrong_usage_is_status_2_and_one_sentence(
-    arguments: tuple[str, ...], sentence: str, tmp_path: Path
-) -> None:
-    status, output, errors = await doctor(*arguments, folder=tmp_path)
+async def test_wrong_usage_is_status_2_and_one_sentence(tmp_path: Path) -> None:
+    status, output, errors = await doctor("ftp://localhost/", folder=tmp_path)
 
     assert (status, output) == (2, "")
-    assert sentence in errors
-    assert "Traceback" not in errors
-    assert KEY not in errors
+    assert errors == "webpubsub: the URL must be http://host/path or https://host/path\n"
 
 
 async def test_a_service_is_visited_as_a_client(tmp_path: Path) -> None:

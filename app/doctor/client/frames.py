@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from app.doctor.client.visit import USER, Client, ClientVisit, Frame
+from app.doctor.client.visit import Client, ClientVisit, Frame
 from app.doctor.registry import Group
 from app.doctor.verdicts import Found, Problem, Verdict, failure, passed, warning
 
@@ -62,7 +62,7 @@ async def between(visit: ClientVisit) -> Verdict:
     writer = await visit.client()
     await _succeed(writer, type="sendToGroup", group=name, dataType="text", data="How do you do?")
     frame = await reader.expect(type="message", group=name)
-    if frame.get("fromUserId") != USER:
+    if frame.get("fromUserId") != writer.connected.get("userId"):
         return SENDER_UNKNOWN.found(f"fromUserId {str(frame.get('fromUserId'))[:40]}")
     return passed("with the sender's user id")
 

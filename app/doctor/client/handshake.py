@@ -1,6 +1,6 @@
 """Getting in (spec/service.md 1)."""
 
-from app.doctor.client.visit import JSON_SUBPROTOCOL, RELIABLE_SUBPROTOCOL, USER, ClientVisit
+from app.doctor.client.visit import JSON_SUBPROTOCOL, RELIABLE_SUBPROTOCOL, ClientVisit
 from app.doctor.exchange import Answer
 from app.doctor.registry import Group
 from app.doctor.verdicts import Verdict, failure, passed, warning
@@ -22,8 +22,11 @@ NOT_IN = failure(
 )
 HANDLER = failure(
     "handler",
-    cause="The service, or its handler of `connect`, failed or refused the user `doctor`.",
-    mend="Examine the upstream with `webpubsub doctor URL --only connect`, and look at the hub's event handlers.",
+    cause="The service, or its handler of `connect`, failed or refused the user.",
+    mend=(
+        "Name a user who gets in with --user. Examine the upstream with `webpubsub doctor URL --only connect`, and "
+        "look at the hub's event handlers."
+    ),
 )
 NO_SUBPROTOCOL = failure(
     "no-subprotocol",
@@ -64,7 +67,7 @@ async def greeting(visit: ClientVisit) -> Verdict:
     frame = await client.expect(type=lambda _: True)
     if (frame["type"], frame.get("event")) != ("system", "connected") or not isinstance(frame.get("connectionId"), str):
         return BAD_GREETING.found(f"a frame of type {str(frame['type'])[:20]}")
-    if frame.get("userId") != USER:
+    if frame.get("userId") != visit.service.user:
         return OTHER_USER.found(f"userId {str(frame.get('userId'))[:40]}")
     return passed("connected, with a connection id")
 

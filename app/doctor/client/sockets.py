@@ -1,5 +1,6 @@
 """The edge of the service's examination: WebSockets with aiohttp, to nobody but the host they name."""
 
+import contextlib
 import socket
 from collections.abc import Sequence
 from time import perf_counter
@@ -57,8 +58,8 @@ class OpenSocket:
         self.subprotocol = came.protocol
 
     async def say(self, text: str) -> None:
-        """Of what is closed, `hear` tells."""
-        if not self._socket.closed:
+        """Never raises: of what is closed, `hear` tells."""
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
             await self._socket.send_str(text)
 
     async def hear(self, seconds: float) -> Heard:

@@ -13,12 +13,12 @@ import jwt
 from app.doctor.client.common import CLOSED, NO_FRAME, NOT_A_FRAME
 from app.doctor.exchange import Answer, excerpt
 from app.doctor.report import Line
+from app.doctor.target import USER, check_names
 from app.doctor.verdicts import Found
 from app.upstream.connection_string import ConnectionString
 
 JSON_SUBPROTOCOL = "json.webpubsub.azure.v1"
 RELIABLE_SUBPROTOCOL = "json.reliable.webpubsub.azure.v1"
-USER = "doctor"
 EVERY_ROLE = ("webpubsub.joinLeaveGroup", "webpubsub.sendToGroup")
 
 Frame = dict[str, Any]
@@ -60,6 +60,11 @@ class Service:
     connection: ConnectionString
     hub: str
     events: tuple[str, ...] = ("message",)
+    user: str = USER
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` with one sentence."""
+        check_names(self.hub, self.events, self.user)
 
     @property
     def endpoint(self) -> str:
@@ -90,7 +95,7 @@ class ClientVisit:
     def token(self, *, key: str | None = None, hub: str | None = None, lifetime: int = 300, **claims: Any) -> str:
         audience = f"{self.service.endpoint.lower()}/client/hubs/{hub or self.service.hub}"
         now = int(time())
-        usual = {"aud": audience, "iat": now, "exp": now + lifetime, "sub": USER, "role": list(EVERY_ROLE)}
+        usual = {"aud": audience, "iat": now, "exp": now + lifetime, "sub": self.service.user, "role": list(EVERY_ROLE)}
         return jwt.encode(usual | claims, key or self.service.key, algorithm="HS256")
 
     async def dial(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from app.doctor.exchange import Answer, Request
-from app.doctor.played import USER
 from app.doctor.registry import Group
 from app.doctor.upstream.visit import Visit
 from app.doctor.verdicts import Verdict, failure, passed, warning
@@ -21,7 +20,7 @@ _MEMBERS = frozenset({"userId", "groups", "roles", "subprotocol", "mqtt"})
 TURNED_AWAY = warning(
     "turned-away",
     cause="The upstream refuses the doctor's user. That is its right, but what needs a connection cannot be looked at.",
-    mend="Let the user `doctor` in while you test; otherwise make sure that your own clients do get in.",
+    mend="Name a user who gets in with --user, or let `doctor` in while you test.",
 )
 
 
@@ -190,7 +189,7 @@ USUAL_REFUSALS = frozenset({400, 401, 403})
     needs=["signature.right"],
 )  # fmt: skip
 async def anonymous(visit: Visit) -> Verdict:
-    answer = await visit.deliver(visit.play(user_id=None).connect())
+    answer = await visit.deliver(visit.play_nobody().connect())
     if answer.is_success or answer.status in USUAL_REFUSALS:
         return passed(f"{'let in' if answer.is_success else 'refused'}, {answer.status}")
     return ODD_REFUSAL.found(f"{answer}")
@@ -211,15 +210,16 @@ REFUSED_USER = failure(
 )
 
 
+PLAIN_USER = "webpubsub-doctor"
 UNUSUAL_USERS = ("dóctor-博士-🩺", "50%25 doctor%")
 
 
 @group.check("user-id", "User ids outside ASCII and with percent signs survive", CHANGED_USER, REFUSED_USER)
 async def user_id(visit: Visit) -> Verdict:
-    plain = await visit.deliver(_named_by_header(visit, USER))
+    plain = await visit.deliver(_named_by_header(visit, PLAIN_USER))
     if not plain.is_success:
-        return passed(f"with ce-userId alone nobody gets in ({plain.status}), so it is not read")
-    repeats = (read_members(plain) or {}).get("userId") == USER
+        return passed(f"by ce-userId alone {PLAIN_USER} does not get in either: {plain.status}")
+    repeats = (read_members(plain) or {}).get("userId") == PLAIN_USER
     for name in UNUSUAL_USERS:
         answer = await visit.deliver(_named_by_header(visit, name))
         if not answer.is_success:
@@ -232,4 +232,4 @@ async def user_id(visit: Visit) -> Verdict:
 
 def _named_by_header(visit: Visit, name: str) -> Request:
     """Claims are JSON, which nobody gets wrong."""
-    return visit.play(user_id=name).connect(claims={"doctor": ["1"]})
+    return visit.play(name).connect(claims={"doctor": ["1"]})

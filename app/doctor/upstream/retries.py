@@ -26,7 +26,7 @@ ANSWERS_DIFFER = warning(
 
 @group.check("connect", "A connect that comes twice gets the same answer", REPEAT_REFUSED, ANSWERS_DIFFER)
 async def connect(visit: Visit) -> Verdict:
-    request = visit.play(user_id=None).connect()
+    request = visit.play_nobody().connect()
     return _alike(await visit.deliver_all([request, request]))
 
 

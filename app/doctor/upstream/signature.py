@@ -31,6 +31,17 @@ NOT_TAKEN = failure(
     mend="See what the upstream's log says about it. POST must be allowed, and the ce- headers be read as they are.",
 )
 
+ENTRA = not_examined(
+    "entra",
+    cause=(
+        "The upstream wants a token of the service's managed identity (WWW-Authenticate: Bearer), which nobody but "
+        "Azure can send. Nothing behind this can be examined."
+    ),
+    mend=(
+        "Examine a copy that verifies ce-signature instead. If you did not configure Entra, a layer in front answers: "
+        "exclude the event handler's path from its authentication."
+    ),
+)
 NO_KEY = not_examined(
     "no-key",
     cause="The upstream wants a signature, and the doctor has no key. Nothing behind this can be examined.",
@@ -40,7 +51,7 @@ NO_KEY = not_examined(
 
 @group.check(
     "right", "A signed event is taken",
-    REFUSED, NOT_FOUND, NOT_TAKEN, NO_KEY, UNKNOWN_ORIGIN,
+    REFUSED, NOT_FOUND, NOT_TAKEN, NO_KEY, UNKNOWN_ORIGIN, ENTRA,
     needs=["reach.answers"],
 )  # fmt: skip
 async def right(visit: Visit) -> Verdict:
@@ -55,6 +66,8 @@ async def right(visit: Visit) -> Verdict:
         answers.append(answer)
     statuses = {answer.status for answer in answers}
     told = f"connected: {answers[0]}, connect: {answers[1].status}"
+    if any((answer.header("WWW-Authenticate") or "").lower().startswith("bearer") for answer in answers):
+        return ENTRA.found(told)
     if statuses & {401, 403} and visit.target.access_key is None:
         return NO_KEY.found(told)
     if visit.target.is_origin_made_up and statuses & {400, 401, 403}:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from secrets import token_hex
 
 from app.doctor.exchange import RETRIED, Answer, Request, Wire
-from app.doctor.played import USER, Played, PlayedMqtt
+from app.doctor.played import Played, PlayedMqtt
 from app.doctor.report import Line
 from app.doctor.target import Target
 from app.doctor.upstream.common import NO_ANSWER, REDIRECTED, SERVER_ERROR
@@ -34,9 +34,13 @@ class Visit:
         self._played = 0
         self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
 
-    def play(self, *, user_id: str | None = USER) -> Played:
-        """A connection nobody else has."""
-        return Played(self.target, self._next_id(), user_id=user_id)
+    def play(self, user_id: str | None = None) -> Played:
+        """A connection nobody else has; the target's user where no other is named."""
+        return Played(self.target, self._next_id(), user_id=user_id or self.target.user)
+
+    def play_nobody(self) -> Played:
+        """A connection without a user id."""
+        return Played(self.target, self._next_id(), user_id=None)
 
     def play_mqtt(self, version: int) -> PlayedMqtt:
         return PlayedMqtt(self.target, self._next_id().replace("-", ""), version=version)

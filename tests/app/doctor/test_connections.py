@@ -1,6 +1,7 @@
 """Before there is HTTP: names, ports, certificates, silence; and how fast and how private it is."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from app.doctor.target import MADE_UP_ORIGIN
 from app.doctor.upstream.groups import GROUPS
 from app.doctor.upstream.visit import Visit
 from app.doctor.verdicts import Grade
-from tests.app.doctor.defects_of_edges import ChecksNothing
+from tests.app.doctor.defects_at_the_door import ChecksNothing
 from tests.app.doctor.sound_upstream import ORIGIN, FixedWire, SoundUpstream, serving, target, visiting
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -78,7 +79,12 @@ async def test_a_port_where_nobody_listens() -> None:
     assert (await finding("reach.answers", url)).problem == "unreachable"
 
 
-async def test_a_host_without_an_address() -> None:
+async def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
     assert (await finding("reach.answers", "http://doctor.invalid/eventhandler")).problem == "unknown-host"
 
 
@@ -185,6 +191,18 @@ async def test_without_a_key_an_upstream_that_checks_cannot_be_examined() -> Non
     assert findings["signature.right"].exchanges
     assert findings["messages.text"].found == "needs signature.right"
     assert Grade.FAIL not in {one.grade for one in findings.values()}
+
+
+class WantsEntra(SoundUpstream):
+    async def receive(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+async def test_an_upstream_that_wants_entra_cannot_be_examined() -> None:
+    async with serving(WantsEntra()) as url:
+        found = await finding("signature.right", url)
+
+    assert (found.problem, found.grade) == ("entra", Grade.SKIPPED)
 
 
 class OneService(SoundUpstream):

@@ -9,7 +9,12 @@ from app.doctor.upstream.common import COMMON
 from app.doctor.upstream.groups import GROUPS
 from app.doctor.upstream.visit import Visit
 from app.doctor.verdicts import Found, Grade, Verdict
-from tests.app.doctor import defects_of_edges, defects_of_events
+from tests.app.doctor import (
+    defects_at_the_door,
+    defects_of_connections,
+    defects_of_messages,
+    defects_of_requests,
+)
 from tests.app.doctor.defects import DEFECTS, Defect
 from tests.app.doctor.sound_upstream import FixedWire, serving, target, visiting
 
@@ -24,16 +29,19 @@ ELSEWHERE = {
     ("reach.encrypted", "plain-http"),
     ("signature.checked", "maybe-unchecked"),
     ("load.time", "slow"),
+    ("signature.right", "entra"),
     ("signature.right", "no-key"),
     ("signature.right", "unknown-origin"),
     ("validation.allowed", "unknown-origin"),
 }
 
 
-def test_the_defects_are_those_of_both_files() -> None:
+def test_the_defects_are_those_of_all_files() -> None:
     modules = {defect.upstream.__module__ for defect in DEFECTS}
 
-    assert modules == {defects_of_edges.__name__, defects_of_events.__name__}
+    assert modules == {
+        one.__name__ for one in (defects_at_the_door, defects_of_connections, defects_of_messages, defects_of_requests)
+    }
 
 
 def test_every_problem_has_a_defect() -> None:

@@ -53,8 +53,9 @@ def test_piped_a_finding_is_a_line_and_what_belongs_to_it_is_indented() -> None:
     assert all(line.startswith(" ") for line in details)
 
 
-def test_in_a_terminal_what_passes_is_one_line() -> None:
-    found = Finding(check="reach.answers", title="It answers", grade=Grade.PASS, found="200")
+@pytest.mark.parametrize("grade", [Grade.PASS, Grade.SKIPPED])
+def test_in_a_terminal_what_passes_or_is_skipped_is_one_line(grade: Grade) -> None:
+    found = Finding(check="reach.answers", title="It answers", grade=grade, found="200")
 
     assert told(found, terminal=True).count("\n") == 3  # a blank line, the group's title, the check
 
@@ -97,7 +98,12 @@ def test_a_template_is_filled_as_the_service_does_it() -> None:
         ("http://ana@localhost/", {}),
         ("http://{event}.example/", {}),
         ("http://localhost/", {"hub": ""}),
+        ("http://localhost/", {"hub": "chat\r\nx: y"}),
         ("http://localhost/", {"events": ("1st",)}),
+        ("http://localhost/", {"user": " "}),
+        ("http://localhost/", {"user": "ana\r\nx: y"}),
+        ("http://localhost/", {"origin": "https://contoso.webpubsub.azure.com/"}),
+        ("http://localhost/", {"origin": "a\r\nx: y"}),
     ],
 )
 def test_what_no_hub_could_be_set_to_is_refused(template: str, changes: dict[str, object]) -> None:

@@ -1,6 +1,7 @@
 """Whole upstreams: ours, which is healthy, and the tutorial's, which is not."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -82,6 +83,23 @@ async def test_the_tutorials_is_told_what_it_lacks() -> None:
         "malformed.leaks": "stack-trace",
     }
     assert findings["state.round-trip"].found == "needs connect.accepted"
+
+
+class KnowsAna(SoundUpstream):
+    def user_of(self, request: web.Request, body: dict[str, Any]) -> str:
+        user = super().user_of(request, body)
+        return user if user == "ana" else ""
+
+
+async def test_an_upstream_that_knows_its_users_is_healthy_to_one_of_them() -> None:
+    async with serving(KnowsAna()) as url:
+        async with visiting(url, user="ana") as visit:
+            of_ana = await examined(visit)
+        async with visiting(url) as visit:
+            of_nobody = await examined(visit)
+
+    assert worse_than_pass(of_ana) == {}
+    assert worse_than_pass(of_nobody)["connect.accepted"] == "turned-away"
 
 
 async def test_a_busy_upstream_never_has_more_in_flight_than_promised() -> None:
