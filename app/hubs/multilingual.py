@@ -68,15 +68,16 @@ class MultilingualHub(Hub):
             user_id = f"guest-{token_hex(3)}"
         if not user_id:
             raise Rejected("missing user id", status=401)
+        of_token = event.claims.get("webpubsub.group", ())
         if event.subprotocols:
-            return ConnectResponse(user_id=user_id, groups=(PEOPLE,))
+            return ConnectResponse(user_id=user_id, groups=(PEOPLE, *of_token))
         try:
             language = await self._choice(event.query_value("lang"), user_id)
         except Refusal as refusal:
             raise Rejected(refusal.message, status=400) from None
         event.state[_LANGUAGE] = language
         event.state[_IS_RAW] = True
-        return ConnectResponse(user_id=user_id, groups=(group_of(language, is_raw=True),))
+        return ConnectResponse(user_id=user_id, groups=(group_of(language, is_raw=True), *of_token))
 
     async def on_connected(self, event: ConnectedEvent) -> None:
         if _IS_RAW in event.state:
@@ -209,7 +210,8 @@ class MultilingualHub(Hub):
     async def _announce(self, changes: Collection[Change]) -> None:
         """Tells who reads a language with the first of their connections, or no longer with any."""
         for one in changes:
-            news = {"type": "presence", "user": one.user_id, "language": language_of(one.group), "in": one.is_in}
+            language = language_of(one.group)
+            news = {"type": "presence", "user": one.user_id, "language": language, "in": one.is_in, "at": one.at}
             await self._publisher.send_to_group(PEOPLE, news)
 
     async def _heal(self) -> None:

@@ -85,13 +85,11 @@ class Relay:
         self._storage = storage
         self._turn = turn
         self._news = asyncio.Event()
-        self._began_at = 0.0
 
     async def wake(self) -> None:
         await self._storage.announce(_NEWS, b"")
 
     async def run(self) -> None:
-        self._began_at = time()
         await self._lines.forget_old()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -128,6 +126,8 @@ class Relay:
     async def _relay_after(self, number: int) -> None:
         """Until there is nothing more, or the turn is lost. Many are translated at once, and go out in order."""
         underway: deque[_Underway] = deque()
+        # What waited while nobody relayed is not late for that.
+        began_at = time()
         try:
             while True:
                 self._news.clear()
@@ -136,7 +136,7 @@ class Relay:
                 if messages:
                     # After the messages were read: whoever comes in later finds them in the history.
                     audience = await self._readers.audience()
-                    underway.extend(self._begin(one, audience) for one in messages)
+                    underway.extend(self._begin(one, audience, max(one.at, began_at)) for one in messages)
                     number = messages[-1].number
                 while underway and underway[0].translating.done():
                     if not await self._turn.take():
@@ -152,17 +152,20 @@ class Relay:
                 one.translating.cancel()
             await asyncio.gather(*(one.translating for one in underway), return_exceptions=True)
 
-    def _begin(self, message: Message, audience: Audience) -> _Underway:
+    def _begin(self, message: Message, audience: Audience, since: float) -> _Underway:
         versions = Versions()
-        task = asyncio.create_task(self._translate(message, audience, versions))
+        task = asyncio.create_task(self._translate(message, audience, versions, since))
         task.add_done_callback(lambda _: self._news.set())
         return _Underway(message, audience, versions, task)
 
-    async def _translate(self, message: Message, audience: Audience, versions: Versions) -> None:
-        # What waited while nobody relayed is not late for that.
-        age = time() - max(message.at, self._began_at)
+    async def _translate(self, message: Message, audience: Audience, versions: Versions, since: float) -> None:
+        if not audience.groups:
+            return  # who comes later reads the history
+        patience = self._lines.patience_seconds
+        # In a burst some wait long for their turn; a moment is enough for a translator that is well.
+        seconds = max(patience / 6, since + patience - time())
         try:
-            async with asyncio.timeout(max(0.0, self._lines.patience_seconds - age)):
+            async with asyncio.timeout(seconds):
                 await self._lines.translate(
                     message, audience.languages, versions, keep={*audience.names, message.said.author}
                 )

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import aiohttp
 import pytest
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, async_playwright, expect
 
 from app.devserver import run_dev
 from localpubsub.server import LocalPubSub
+from localpubsub.testing import JSON_SUBPROTOCOL, Client
 
 HUB = "Sample_ChatApp"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -150,6 +152,19 @@ class Chat:
             for line in lines:
                 whole = {"type": "message", "room": room, **line}
                 await service.send_to_group(room, whole, content_type="application/json")
+
+    async def say_as(self, user_id: str, room: str, *texts: str) -> None:
+        """Somebody without a page says all of it, through the hub; it is kept when this returns."""
+        async with self.service_client() as service:
+            access = await service.get_client_access_token(user_id=user_id)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(access["url"], protocols=[JSON_SUBPROTOCOL]) as socket,
+        ):
+            client = Client(socket)
+            await client.send_event("enter", {"room": room}, dataType="json")
+            for text in texts:
+                await client.send_event("say", {"room": room, "message": text}, dataType="json")
 
     async def close_all(self, reason: str) -> None:
         async with self.service_client() as service:

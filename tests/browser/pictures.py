@@ -55,6 +55,29 @@ async def three_people_talk(chat: Chat) -> Page:
     return mia.page
 
 
+async def three_languages_at_one_table(chat: Chat) -> Page:
+    mia, jonas, eva = [await chat.visit("/languages", width=1040, height=760) for _ in range(3)]
+    for visitor, name, greeting in ((jonas, "Jonas", "Hallo"), (eva, "Éva", "Bonjour"), (mia, "Mia", "Hello")):
+        await visitor.page.get_by_role("group").get_by_text(greeting, exact=True).click()
+        await visitor.page.locator("#name").fill(name)
+        await visitor.page.locator("#name").press("Enter")
+        await expect(visitor.page.get_by_role("complementary")).to_contain_text(name)
+    turns = (
+        (mia, "Good morning! Where is order ORD-4711?"),
+        (eva, "La commande ORD-4711 a du retard."),
+        (jonas, "Kein Problem. Ich kümmere mich darum"),
+        (eva, "Merci, Jonas!"),
+        (jonas, "Im Hafen liegt noch Nebel"),
+        (mia, "See you later"),
+    )
+    for count, (visitor, text) in enumerate(turns, start=1):
+        await visitor.page.locator("#message").fill(text)
+        await visitor.page.locator("#message").press("Enter")
+        await expect(mia.words).to_have_count(count)
+    await mia.page.get_by_role("button", name="show original").last.click()
+    return mia.page
+
+
 async def _say_in_turn(*turns: tuple[Visitor, str]) -> None:
     for visitor, text in turns:
         await visitor.say(text)
@@ -62,6 +85,7 @@ async def _say_in_turn(*turns: tuple[Visitor, str]) -> None:
 
 
 SCENES = {
+    "languages": Scene(("app.hubs.multilingual:MultilingualHub",), three_languages_at_one_table),
     "chat": Scene(("app.hubs.chat:ChatHub",), three_people_talk),
 }
 

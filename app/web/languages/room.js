@@ -142,6 +142,13 @@ export class Room extends EventTarget {
     this.#againTimer = setTimeout(() => this.#enter(), AGAIN_AFTER_MS);
   }
 
+  #fillAgainSoon() {
+    setTimeout(() => {
+      this.#filling = null;
+      this.#fillGap();
+    }, AGAIN_AFTER_MS);
+  }
+
   /**
    * @param {string} event
    * @param {object} data
@@ -222,7 +229,9 @@ export class Room extends EventTarget {
 
   /** @param {Extract<Said, { type: "error" }>} said */
   #beRefused({ event, code, message, key }) {
-    const outgoing = this.transcript.outgoing.get(key);
+    // What refuses before the hub has read the event names no key; answers come in the order of the events.
+    const isKeyless = event === "say" && key === "";
+    const outgoing = isKeyless ? this.transcript.firstOnItsWay() : this.transcript.outgoing.get(key);
     if (code === "not-in-room") {
       if (outgoing) {
         outgoing.delivery = "waiting";
@@ -231,7 +240,9 @@ export class Room extends EventTarget {
     } else if (outgoing) {
       outgoing.delivery = "failed";
       outgoing.why = message;
-    } else if (code === "unavailable") {
+    } else if (event === "since") {
+      this.#fillAgainSoon();
+    } else if (code === "unavailable" || code === "too-many") {
       this.#enterAgainSoon();
     } else if (event === "enter" || event === "language") {
       this.dispatchEvent(new CustomEvent("refused", { detail: message }));

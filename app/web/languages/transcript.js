@@ -21,6 +21,8 @@ export class Transcript {
   #sorted = [];
   /** Numbers whose line is still in the language that was read before. */
   #stale = new Set();
+  /** What came before the first line is no longer kept. */
+  #hasBeginning = false;
   /** @type {Map<string, Outgoing>} */
   outgoing = new Map();
   /** Every line up to this number has been seen, or is no longer kept. */
@@ -28,16 +30,17 @@ export class Transcript {
   /** The language the reader has chosen. */
   language = "";
 
-  clear() {
-    this.#forgetLines();
-    this.outgoing.clear();
-  }
-
   #forgetLines() {
     this.#lines.clear();
     this.#stale.clear();
     this.#sorted = [];
+    this.#hasBeginning = false;
     this.reached = 0;
+  }
+
+  /** The own message that has waited longest for its answer. */
+  firstOnItsWay() {
+    return [...this.outgoing.values()].find(({ delivery }) => delivery === "sending");
   }
 
   /** Oldest first. */
@@ -79,7 +82,8 @@ export class Transcript {
    */
   open({ lines, number }, reachedThen) {
     if (number < reachedThen) {
-      this.#forgetLines(); // The history began anew.
+      this.#forgetLines(); // The history began anew, and is asked for from its beginning.
+      return;
     }
     for (const line of lines) {
       this.#put(line);
@@ -99,12 +103,22 @@ export class Transcript {
    * @param {{ lines: Line[], number: number }} answer
    */
   fillIn(after, { lines, number }) {
+    const first = this.lines[0]?.number ?? 1;
+    if (after < first - 1 && !lines.some((line) => line.number < first)) {
+      this.#hasBeginning = true;
+    }
     for (const line of lines) {
       this.#put(line);
     }
     if (after >= this.reached) {
       this.#reach(lines, number);
     }
+  }
+
+  /** Whether there may be lines before these, and room for them. */
+  get hasEarlier() {
+    const [first] = this.lines;
+    return !this.#hasBeginning && first !== undefined && first.number > 1 && this.#lines.size < MOST_LINES;
   }
 
   /** Whether a line has come that is not the next one. */

@@ -1,19 +1,24 @@
 """The chat, without HTTP: what is answered, and what is sent to whom."""
 
 import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from pydantic_core import from_json
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.hubs.chat import ChatHub
-from app.models.actions import Action, SendToGroup
-from app.models.payloads import Message
+from app.models.actions import Action
+from app.models.payloads import JsonData, Message
 from app.upstream.errors import Rejected, ServiceError
 from app.upstream.history import History
 from app.upstream.hub import Environment
 from app.upstream.memory_storage import MemoryStorage
 from app.upstream.roster import Roster
+from app.upstream.running import running
+from app.upstream.service import GroupConnection
 from app.upstream.storage import Keep
 from app.upstream.testing import HubClient, RecordingPublisher, Sent
 
@@ -21,22 +26,31 @@ Value = dict[str, Any]
 
 
 class Service(RecordingPublisher):
-    """Down when it is told so; `in_lobby` has what the lobby hears."""
+    """Down when it is told so; lists no connections until it is told so. `heard` has what was sent, by target."""
 
     def __init__(self) -> None:
         super().__init__()
         self.is_down = False
-        self.in_lobby: asyncio.Queue[str] = asyncio.Queue()
+        self.lists = False
+        self.heard: defaultdict[str | None, asyncio.Queue[Value]] = defaultdict(asyncio.Queue)
 
     async def publish(self, action: Action) -> None:
+        before = len(self.sent)
         await super().publish(action)
-        if isinstance(action, SendToGroup) and action.group == "lobby":
-            self.in_lobby.put_nowait(action.data)
+        for sent in self.sent[before:]:
+            assert isinstance(sent.value, dict)
+            self.heard[sent.target].put_nowait(sent.value)
 
     async def add_connection_to_group(self, group: str, connection_id: str) -> None:
         if self.is_down:
             raise ServiceError("add_connection_to_group", 503)
         await super().add_connection_to_group(group, connection_id)
+
+    async def connections_in_group(self, group: str) -> AsyncIterator[GroupConnection]:
+        if not self.lists:
+            raise ServiceError("connections_in_group", 503)
+        async for one in super().connections_in_group(group):
+            yield one
 
 
 class Stage:
@@ -100,7 +114,7 @@ async def test_a_bare_client_talks_as_in_the_tutorial(stage: Stage) -> None:
         {"type": "message", "room": "lobby", "number": 1, "from": "mia", "message": "hi <b>"},
         {"type": "system", "message": "mia left"},
     ]
-    assert {one.target for one in stage.service.sent} == {"lobby.signals", "rooms.changes"}
+    assert {one.target for one in stage.service.sent} == {"lobby.signals"}
     assert stage.groups_of(mia) == set()
 
 
@@ -336,21 +350,47 @@ async def test_a_private_message_to_nobody_is_refused(stage: Stage) -> None:
     }  # fmt: skip
 
 
-async def test_rooms_are_listed_fullest_first_and_their_changes_told(stage: Stage) -> None:
-    mia, jonas = await stage.client("mia"), await stage.client("jonas")
+async def test_rooms_are_listed_fullest_first(stage: Stage) -> None:
+    mia = await stage.client("mia")
+    await stage.client("jonas")
     await mia.ask("enter", {"room": "tea"})
-    stage.told("rooms.changes")
 
     answer = await mia.ask("rooms", {})
-    await jonas.ask("enter", {"room": "cake"})
-    await jonas.ask("leave", {"room": "cake"})
 
     assert answer == {"type": "rooms", "rooms": [{"room": "lobby", "members": 2}, {"room": "tea", "members": 1}]}
     assert "rooms.changes" in stage.groups_of(mia)
-    assert stage.told("rooms.changes") == [
-        {"type": "rooms-changed", "room": "cake", "members": 1},
-        {"type": "rooms-changed", "room": "cake", "members": 0},
+
+
+async def test_how_full_rooms_are_is_told_but_not_for_each_who_comes(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.hubs.chat.COUNT_SECONDS", 0)
+    clients = [await stage.client(f"user-{number}") for number in range(5)]
+    await clients[0].ask("enter", {"room": "tea"})
+
+    async with running([stage.hub]), asyncio.timeout(5):
+        told = [await stage.service.heard["rooms.changes"].get() for _ in range(2)]
+        await clients[0].ask("leave", {"room": "tea"})
+        told.append(await stage.service.heard["rooms.changes"].get())
+
+    assert [(one["type"], one["room"], one["members"]) for one in told] == [
+        ("rooms-changed", "lobby", 5),
+        ("rooms-changed", "tea", 1),
+        ("rooms-changed", "tea", 0),
     ]
+
+
+async def test_a_page_is_in_so_many_rooms_and_no_more(stage: Stage) -> None:
+    mia = await stage.client("mia")
+    for number in range(49):
+        await mia.ask("enter", {"room": f"room-{number}"})
+
+    over = await mia.ask("enter", {"room": "one-too-many"})
+    again = await mia.ask("enter", {"room": "room-7"})
+    await mia.ask("leave", {"room": "lobby"})
+    after = await mia.ask("enter", {"room": "one-too-many"})
+
+    assert (over["code"], again["type"], after["type"]) == ("too-many-rooms", "room", "room")
 
 
 TOO_LONG = "x" * 4_001
@@ -423,10 +463,30 @@ async def test_lost_events_are_made_good_while_it_runs(stage: Stage) -> None:
     await stage.client("mia")
     stage.service.listing["lobby"] = {"c-2": "jonas"}
 
-    running = asyncio.create_task(stage.hub.run())
-    async with asyncio.timeout(5):
-        said = [from_json(await stage.service.in_lobby.get())["message"] for _ in range(3)]
-    running.cancel()
-    await asyncio.wait({running})
+    stage.service.lists = True
+
+    async with running([stage.hub]), asyncio.timeout(5):
+        said = [(await stage.service.heard["lobby"].get())["message"] for _ in range(3)]
 
     assert (said[0], sorted(said[1:])) == ("mia joined", ["jonas joined", "mia left"])
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+MEMBERS = ("room", "message", "key", "since", "number", "to")
+requests = anything | st.dictionaries(
+    st.sampled_from(MEMBERS), anything | st.sampled_from(("tea", "cake", "mia", "hi")) | st.integers(0, 3)
+)
+EVENTS = ("message", "enter", "leave", "say", "private", "typing", "since", "rooms", "Enter", "dance")
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(EVENTS), requests), max_size=8))
+async def test_whatever_a_page_sends_is_answered_or_done(steps: list[tuple[str, Any]]) -> None:
+    stage = Stage()
+    mia = await stage.client("mia")
+    for event, value in steps:
+        answer = await mia.ask(event, JsonData(value=value))
+        assert answer is None or answer["type"] in ("room", "lines", "rooms", "error", "system")

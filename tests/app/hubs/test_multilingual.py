@@ -1,140 +1,13 @@
 """The room in which everybody reads a language of their own."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 from pydantic_core import from_json
 
-from app.hubs.multilingual import MultilingualHub
-from app.models.actions import Action
 from app.models.payloads import Message
 from app.upstream.errors import Rejected
-from app.upstream.history import History
-from app.upstream.hub import Environment
-from app.upstream.memory_storage import MemoryStorage
-from app.upstream.roster import Roster
-from app.upstream.running import running
-from app.upstream.storage import Keep
-from app.upstream.testing import FakeTranslator, HubClient, RecordingPublisher, Sent
-from app.upstream.translation import Note, Translation
-
-PUBSUB = "json.webpubsub.azure.v1"
-
-
-class WatchedPublisher(RecordingPublisher):
-    """Lets a test wait for what a hub sends of its own accord."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._published = asyncio.Event()
-
-    async def publish(self, action: Action) -> None:
-        await super().publish(action)
-        self._published.set()
-
-    async def until(self, is_reached: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not is_reached():
-                self._published.clear()
-                await self._published.wait()
-
-    def lines(self, group: str) -> list[dict[str, Any]]:
-        """What the group was told, without who came and went."""
-        return [dict(one.value) for one in self.sent if one.target == group and isinstance(one.value, dict)]
-
-    async def line(self, group: str, count: int = 1) -> dict[str, Any]:
-        """The newest line, once there are so many."""
-        await self.until(lambda: len(self.lines(group)) >= count)
-        return self.lines(group)[-1]
-
-
-class SlowTranslator(FakeTranslator):
-    """Keeps a text back until somebody lets it go. `keeps` remembers the names it was to leave alone."""
-
-    def __init__(self, *, slow: Collection[str] = ()) -> None:
-        super().__init__()
-        self.gates = {text: asyncio.Event() for text in slow}
-        self.keeps: list[set[str]] = []
-        self._was_asked = asyncio.Condition()
-
-    async def until_asked(self, count: int) -> None:
-        async with asyncio.timeout(10), self._was_asked:
-            await self._was_asked.wait_for(lambda: len(self.asked) >= count)
-
-    async def translate(
-        self, text: str, to: Sequence[str], *, source: str | None = None, keep: Collection[str] = ()
-    ) -> Mapping[str, Translation]:
-        self.keeps.append(set(keep))
-        found = await super().translate(text, to, source=source, keep=keep)
-        async with self._was_asked:
-            self._was_asked.notify_all()
-        if text in self.gates:
-            await self.gates[text].wait()
-        return found
-
-
-class BrokenTranslator(FakeTranslator):
-    async def translate(
-        self, text: str, to: Sequence[str], *, source: str | None = None, keep: Collection[str] = ()
-    ) -> Mapping[str, Translation]:
-        raise RuntimeError("broken")
-
-
-@dataclass
-class Room:
-    """Replicas of the hub over one store."""
-
-    translator: FakeTranslator
-    publisher: WatchedPublisher = field(default_factory=WatchedPublisher)
-    storage: MemoryStorage = field(default_factory=MemoryStorage)
-    keep: Keep = field(default_factory=Keep)
-    patience_seconds: float = 10
-
-    def hub(self, translator: FakeTranslator | None = None) -> MultilingualHub:
-        return MultilingualHub(
-            self.publisher,
-            self.publisher,
-            History(self.storage, self.keep),
-            Roster(self.storage),
-            self.storage,
-            translator or self.translator,
-            Environment(),
-            patience_seconds=self.patience_seconds,
-        )
-
-
-class Person(HubClient):
-    """A client of the JSON subprotocol."""
-
-    def __init__(self, hub: MultilingualHub, name: str, *, connection_id: str | None = None) -> None:
-        super().__init__(hub, connection_id=connection_id or f"conn-{name}", subprotocol=PUBSUB)
-        self.user_id = name
-
-    async def ask(self, event_name: str, data: Message) -> dict[str, Any]:
-        reply = await self.send(event_name, data)
-        answer: dict[str, Any] = from_json(reply.body)
-        return answer
-
-    async def enter(self, language: str | None = None, since: int | None = None) -> dict[str, Any]:
-        await self.connect(user_id=self.user_id, subprotocols=[PUBSUB])
-        return await self.ask("enter", {"language": language, "since": since})
-
-    async def say(self, text: str, **more: str) -> dict[str, Any]:
-        return await self.ask("say", {"message": text, **more})
-
-
-@asynccontextmanager
-async def people(hub: MultilingualHub, **languages: str) -> AsyncIterator[list[Person]]:
-    """They are in the room, and the hub relays."""
-    async with running([hub]):
-        crowd = [Person(hub, name) for name in languages]
-        for one, language in zip(crowd, languages.values(), strict=True):
-            await one.enter(language)
-        yield crowd
+from app.upstream.testing import FakeTranslator, HubClient, Sent
+from app.upstream.translation import Note
+from tests.app.hubs.multilingual_room import PUBSUB, Person, Room, SlowTranslator, people
 
 
 async def test_a_message_reaches_each_language_once_whoever_many_read_it() -> None:
@@ -200,58 +73,6 @@ async def test_a_failure_is_tried_again_for_the_next_who_reads_it() -> None:
     assert [one["text"] for one in answer["lines"]] == ["[de] hi"]
 
 
-async def test_a_translator_that_breaks_its_promise_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    room = Room(BrokenTranslator())
-    async with people(room.hub(), mia="en", jonas="de") as (mia, _):
-        await mia.say("one")
-        await mia.say("two")
-        line = await room.publisher.line("lines.de", 2)
-
-    assert (line["text"], line["note"]) == ("two", "service unavailable")
-    assert "the translator failed" in caplog.text
-
-
-async def test_a_writer_does_not_wait_for_the_translator() -> None:
-    translator = SlowTranslator(slow=["first"])
-    room = Room(translator)
-    async with people(room.hub(), mia="en", jonas="de") as (mia, _):
-        answer = await mia.say("first", key="k1")
-        assert {name: answer[name] for name in ("type", "number", "key")} == {"type": "said", "number": 1, "key": "k1"}
-        assert room.publisher.lines("lines.de") == []
-
-        translator.gates["first"].set()
-        line = await room.publisher.line("lines.de")
-
-    assert (line["text"], line["key"], line["id"]) == ("[de] first", "k1", answer["id"])
-
-
-async def test_a_quick_message_does_not_overtake_a_slow_one() -> None:
-    translator = SlowTranslator(slow=["slow"])
-    room = Room(translator)
-    async with people(room.hub(), mia="en", jonas="de") as (mia, jonas):
-        await mia.say("slow")
-        await mia.say("quick")
-        await jonas.say("eilig")
-        await translator.until_asked(3)
-        translator.gates["slow"].set()
-        await room.publisher.line("lines.de", 3)
-
-    assert [one["original"] for one in room.publisher.lines("lines.de")] == ["slow", "quick", "eilig"]
-    assert [one["number"] for one in room.publisher.lines("lines.en")] == [1, 2, 3]
-
-
-async def test_what_takes_too_long_goes_out_in_its_own_language() -> None:
-    room = Room(SlowTranslator(slow=["slow"]), patience_seconds=0.05)
-    async with people(room.hub(), mia="en", jonas="de") as (mia, _):
-        await mia.say("slow")
-        await mia.say("quick")
-        await room.publisher.line("lines.de", 2)
-
-    slow, quick = room.publisher.lines("lines.de")
-    assert (slow["text"], slow["isTranslated"], slow["note"]) == ("slow", False, "took too long")
-    assert quick["text"] == "[de] quick"
-
-
 async def test_who_comes_in_does_not_wait_for_the_translator_for_ever() -> None:
     room = Room(SlowTranslator(slow=["slow"]), patience_seconds=0.05)
     async with people(room.hub(), mia="en") as (mia,):
@@ -261,32 +82,6 @@ async def test_who_comes_in_does_not_wait_for_the_translator_for_ever() -> None:
         answer = await Person(room.hub(), "jonas").enter("de")
 
     assert [(one["text"], one["note"]) for one in answer["lines"]] == [("slow", "took too long"), ("[de] quick", "")]
-
-
-async def test_a_redelivered_message_is_said_once_under_one_number() -> None:
-    room = Room(FakeTranslator())
-    hub = room.hub()
-    async with people(hub, mia="en", jonas="de") as (mia, _):
-        again = Person(hub, "mia")
-        await again.enter("en")
-        first, second = await mia.say("hi"), await again.say("hi")
-        await mia.say("the last")
-        await room.publisher.line("lines.de", 2)
-
-    assert (first["number"], first["id"]) == (second["number"], second["id"]) == (1, first["id"])
-    assert [one["original"] for one in room.publisher.lines("lines.de")] == ["hi", "the last"]
-
-
-async def test_a_message_sent_again_over_another_connection_is_known_by_its_key() -> None:
-    room = Room(FakeTranslator())
-    hub = room.hub()
-    async with people(hub, mia="en", jonas="de") as (mia, jonas):
-        first = await mia.say("hi", key="k1")
-        back = Person(hub, "mia", connection_id="another")
-        await back.enter("en")
-        assert await back.say("hi", key="k1") == first
-        assert (await back.say("hi", key="k2"))["number"] == 2
-        assert (await jonas.say("hi", key="k1"))["number"] == 3
 
 
 async def test_a_late_reader_gets_the_last_messages_translated_once() -> None:
@@ -305,22 +100,6 @@ async def test_a_late_reader_gets_the_last_messages_translated_once() -> None:
     assert (eva["lines"], eva["number"], eva["language"]) == (tom["lines"], 2, "fr")
     assert [one["text"] for one in lea["lines"]] == ["[de] hi", "hallo"]
     assert sorted(translator.asked[asked:]) == [("hallo", ("fr",), "de"), ("hi", ("fr",), "en")]
-
-
-async def test_the_relay_and_a_late_reader_do_not_translate_the_same_twice() -> None:
-    translator = SlowTranslator(slow=["hi"])
-    room = Room(translator)
-    hub = room.hub()
-    async with people(hub, mia="en", jonas="de") as (mia, _):
-        await mia.say("hi")
-        eva = asyncio.create_task(Person(hub, "eva").enter("de"))
-        await room.publisher.until(lambda: "eva" in str(room.publisher.lines("people")))
-        translator.gates["hi"].set()
-        answer = await eva
-        await room.publisher.line("lines.de")
-
-    assert [one["text"] for one in answer["lines"]] == ["[de] hi"]
-    assert translator.asked == [("hi", ("de",), "en")]
 
 
 async def test_names_of_people_are_left_alone() -> None:
@@ -384,45 +163,6 @@ async def test_who_was_away_gets_what_they_missed_and_how_much_there_is() -> Non
     assert [one["number"] for one in entered["lines"]] == list(range(4, 54))
     assert [one["number"] for one in more["lines"]] == list(range(54, 61))
     assert (entered["number"], more["number"], more["type"]) == (60, 60, "lines")
-
-
-async def test_what_was_kept_before_a_crash_is_sent_after_it_and_only_that() -> None:
-    room = Room(translator := FakeTranslator())
-    async with people(room.hub(), mia="en", jonas="de") as (mia, _):
-        await mia.say("before")
-        await room.publisher.line("lines.de")
-    await mia.say("kept while nobody relayed")
-    translator.asked.clear()
-
-    async with running([room.hub()]):
-        await room.publisher.line("lines.de", 2)
-
-    assert [one["number"] for one in room.publisher.lines("lines.de")] == [1, 2]
-    assert translator.asked == [("kept while nobody relayed", ("de",), "en")]
-
-
-async def test_of_several_replicas_one_relays_and_another_takes_over() -> None:
-    room = Room(FakeTranslator())
-    first, second = room.hub(), room.hub()
-    async with running([first]):
-        async with people(second, mia="en", jonas="de") as (mia, _):
-            for number in range(20):
-                await mia.say(f"line {number}")
-            await room.publisher.line("lines.de", 20)
-        await mia.say("the last")
-        await room.publisher.line("lines.de", 21)
-
-    assert [one["number"] for one in room.publisher.lines("lines.de")] == list(range(1, 22))
-
-
-async def test_translations_are_forgotten_with_their_messages() -> None:
-    room = Room(FakeTranslator(), keep=Keep(count=10))
-    async with people(room.hub(), mia="en", jonas="de") as (mia, _):
-        for number in range(1, 61):
-            await mia.say(f"line {number}")
-            await room.publisher.line("lines.de", number)
-
-    assert await room.storage.tables("translations/") == ["translations/2", "translations/3"]
 
 
 async def test_a_raw_client_writes_plain_text_and_reads_its_own_language() -> None:

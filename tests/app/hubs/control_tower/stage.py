@@ -91,7 +91,14 @@ class Stage:
             self.now += step
             if report is not None:
                 assert await self.send(VEHICLE, "position", report) is None
-            await self.hub.watch.tick(self.now)
+            await self.turn()
+
+    async def turn(self) -> None:
+        """One of each thing that goes on beside the events."""
+        watch = self.hub.watch
+        await watch.renew()
+        await watch.show(self.now)
+        await watch.work(self.now)
 
     def heard(self, group: str, kind: str | None = None) -> list[Message]:
         """What was sent to a group, of one type or of all."""

@@ -31,12 +31,13 @@ async def test_one_message_tells_the_tower_of_all_that_moved(stage: Stage) -> No
         stage.now += 0.01
         assert (await client.send("position", HERE)).status == 204
 
-    await stage.hub.watch.tick(stage.now)
+    await stage.turn()
 
     (told,) = stage.heard("tower")
     assert (told["type"], told["events"], told["at"]) == ("positions", 60, stage.now)
     assert len(told["rows"]) == len({row[0] for row in told["rows"]}) == 50
-    await stage.hub.watch.tick(stage.now + 1)
+    stage.now += 1
+    await stage.turn()
     assert len(stage.heard("tower")) == 1
 
 
@@ -44,7 +45,7 @@ async def test_a_row_has_what_the_vehicle_told_and_null_for_the_rest(stage: Stag
     await stage.send(VEHICLE, "position", {**HERE, "speed": 80, "heading": 90, "temperature": 4, "at": START - 3})
     await stage.send("vehicle:V2", "position", {**HERE, "altitude": 35})
 
-    await stage.hub.watch.tick(stage.now)
+    await stage.turn()
 
     assert stage.heard("tower")[0]["rows"] == [
         ["V1", 52.5, 13.4, 80, 90, 4, START - 3],
@@ -57,7 +58,7 @@ async def test_so_many_rows_that_no_message_grows_too_large(stage: Stage, monkey
     for client in await vehicles(stage, 50):
         await client.send("position", HERE)
 
-    await stage.hub.watch.tick(stage.now)
+    await stage.turn()
 
     told = stage.heard("tower")
     assert [len(one["rows"]) for one in told] == [20, 20, 10]
@@ -67,7 +68,7 @@ async def test_so_many_rows_that_no_message_grows_too_large(stage: Stage, monkey
 async def test_the_store_has_them_a_second_later_in_one_write(stage: Stage) -> None:
     for client in await vehicles(stage, 5):
         await client.send("position", HERE)
-    await stage.hub.watch.tick(stage.now)
+    await stage.turn()
 
     page = await Stage(stage.storage).send(TOWER, "snapshot")
 
@@ -150,9 +151,8 @@ async def test_the_track_has_a_point_a_minute(stage: Stage) -> None:
     watch = stage.hub.watch
     for minute in range(3):
         await stage.pass_seconds(60, step=20, report={"lat": 52.0 - minute / 10, "lon": 13.5})
-        assert watch.lead is not None
-        await watch.lead.track()
-        await watch.lead.track()
+        await watch.track()
+        await watch.track()
 
     detail: Message | None = await stage.send(CUSTOMER, "shipment", {"shipment": "S-1"})
 

@@ -21,7 +21,8 @@ async def until(is_so: Callable[[], bool]) -> None:
 @pytest.fixture
 async def replicas(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sequence[Stage]]:
     """Three, running; a turn takes no time, and every turn is due."""
-    monkeypatch.setattr(watch, "TICK_SECONDS", 0)
+    for name in ("RENEW_SECONDS", "SHOW_SECONDS", "WORK_SECONDS"):
+        monkeypatch.setattr(watch, name, 0)
     first = Stage()
     stages = [first, Stage(first.storage), Stage(first.storage)]
     tasks = [asyncio.create_task(stage.hub.run()) for stage in stages]
@@ -71,8 +72,6 @@ async def test_when_the_leader_stops_another_takes_over(replicas: Sequence[Stage
     (leader,) = leaders(replicas)
 
     await leader.hub.watch.resign()
-    for stage in replicas:
-        stage.now += watch.RENEW_SECONDS
     await until(lambda: bool(leaders(replicas)))
 
     assert len(leaders(replicas)) == 1
@@ -102,7 +101,7 @@ async def test_a_stop_hands_the_lead_over_at_once() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
     after = Stage(stage.storage)
-    await after.hub.watch.tick(after.now)
+    await after.turn()
 
     assert after.hub.watch.lead is not None
     page = await after.send(TOWER, "snapshot")
