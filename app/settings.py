@@ -79,7 +79,7 @@ class Settings(BaseSettings):
         default=(
             "app.hubs.chat:ChatHub",
             "app.hubs.control_tower.hub:ControlTowerHub",
-            "app.hubs.multilingual:MultilingualHub",
+            "app.hubs.multilingual.hub:MultilingualHub",
         ),
         description="package.module:ClassName, comma-separated",
     )

@@ -48,7 +48,9 @@ NEWEST = 50
 MOST_LINES = 200
 MOST_MEMBERS = 1_000
 MOST_ROOMS = 500
+MOST_ENTERED = 50
 TYPING_SECONDS = 5
+COUNT_SECONDS = 1.0
 
 
 class ChatHub(Hub):
@@ -67,6 +69,9 @@ class ChatHub(Hub):
         self._roster = roster
         self._history = history
         self._environment = environment
+        self._changed: dict[str, None] = {}
+        """Rooms whose members are to be counted, in the order of the changes."""
+        self._has_changed = asyncio.Event()
 
     async def on_connect(self, event: ConnectEvent) -> ConnectResponse:
         """Who it is: the token's word, else `?id=` (lazy authentication), else, in development, a guest."""
@@ -93,8 +98,9 @@ class ChatHub(Hub):
             await self._went(event.group, event)
 
     async def run(self) -> None:
-        async for changes in self._roster.healing(self._service, always=(LOBBY,)):
-            await self._announce(changes)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._heal())
+            tasks.create_task(self._tell_counts())
 
     async def on_user_event(self, event: UserEvent) -> Answer:
         try:
@@ -120,8 +126,10 @@ class ChatHub(Hub):
     async def enter(self, event: UserEvent) -> Answer:
         """In first, read after: whatever is said meanwhile is among the lines, or comes to the group."""
         asked = read(Enter, event)
-        await self._service.add_connection_to_group(signals(asked.room), event.connection_id)
-        await self._service.add_connection_to_group(asked.room, event.connection_id)
+        if len(await self._roster.groups_of(event.connection_id) | {asked.room}) > MOST_ENTERED:
+            raise Refusal("too-many-rooms", f"Leave a room first: one page may be in {MOST_ENTERED}.")
+        groups = (asked.room, signals(asked.room))
+        await asyncio.gather(*(self._service.add_connection_to_group(one, event.connection_id) for one in groups))
         await self._came(asked.room, event)
         members: list[JsonValue] = [
             {"user": one.user_id, "since": one.since} for one in await self._roster.members(asked.room)
@@ -132,8 +140,8 @@ class ChatHub(Hub):
     @on_event("leave")
     async def leave(self, event: UserEvent) -> None:
         room = read(InRoom, event).room
-        await self._service.remove_connection_from_group(signals(room), event.connection_id)
-        await self._service.remove_connection_from_group(room, event.connection_id)
+        groups = (room, signals(room))
+        await asyncio.gather(*(self._service.remove_connection_from_group(one, event.connection_id) for one in groups))
         await self._went(room, event)
 
     @on_event("say")
@@ -181,7 +189,7 @@ class ChatHub(Hub):
         raise Refusal("unknown-event", f"The chat has no event {event.name!r}.")
 
     async def _check_member(self, room: str, event: UserEvent) -> None:
-        if not await self._roster.is_member(room, event.connection_id):
+        if room not in await self._roster.groups_of(event.connection_id):
             raise Refusal("not-in-room", f"Enter {room} first.")
 
     async def _say(self, room: str, id: str, value: dict[str, JsonValue]) -> None:
@@ -221,8 +229,23 @@ class ChatHub(Hub):
             if room == LOBBY:
                 text = f"{user_id} {'joined' if is_in else 'left'}"
                 await of_user.send_to_group(LOBBY, {"id": token_hex(12), "type": "system", "message": text})
-            count = {"type": "rooms-changed", "room": room, "members": await self._count(room)}
-            await self._publisher.in_lane(DIRECTORY).send_to_group(DIRECTORY, count)
+            self._changed[room] = None
+            self._has_changed.set()
+
+    async def _heal(self) -> None:
+        async for changes in self._roster.healing(self._service, always=(LOBBY,)):
+            await self._announce(changes)
+
+    async def _tell_counts(self) -> None:
+        """At once, but not for each of many who come and go together."""
+        while True:
+            await self._has_changed.wait()
+            self._has_changed.clear()
+            rooms, self._changed = self._changed, {}
+            for room in rooms:
+                value = {"type": "rooms-changed", "room": room, "members": await self._count(room)}
+                await self._publisher.in_lane(DIRECTORY).send_to_group(DIRECTORY, value)
+            await asyncio.sleep(COUNT_SECONDS)
 
 
 def _from(event: UserEvent, **members: str | None) -> dict[str, JsonValue]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from app.hubs.multilingual import MultilingualHub
+from app.hubs.multilingual.hub import MultilingualHub
 from app.upstream.history import History
 from app.upstream.hub import Environment
 from app.upstream.publisher import Publisher

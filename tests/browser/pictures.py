@@ -85,7 +85,7 @@ async def _say_in_turn(*turns: tuple[Visitor, str]) -> None:
 
 
 SCENES = {
-    "languages": Scene(("app.hubs.multilingual:MultilingualHub",), three_languages_at_one_table),
+    "languages": Scene(("app.hubs.multilingual.hub:MultilingualHub",), three_languages_at_one_table),
     "chat": Scene(("app.hubs.chat:ChatHub",), three_people_talk),
 }
 

@@ -71,7 +71,7 @@ class Speaker:
 
 @pytest.fixture
 async def room(browser: Browser) -> AsyncIterator[Chat]:
-    async with running_chat(browser, "app.hubs.multilingual:MultilingualHub") as chat:
+    async with running_chat(browser, "app.hubs.multilingual.hub:MultilingualHub") as chat:
         yield chat
 
 

@@ -1,9 +1,10 @@
 """Alerts as the store has them: raised and cleared by the replica that watches, acknowledged by towers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from secrets import token_hex
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from app.hubs.control_tower.refusal import Refusal
 from app.hubs.control_tower.rules import Kind
@@ -18,7 +19,7 @@ CLEARED_SHOWN = 200
 
 
 class AlertEntry(WireModel):
-    """One line of the log. `raised` has the alert's facts, `acknowledged` who did it."""
+    """`raised` has the alert's facts, `acknowledged` who did it."""
 
     event: Literal["raised", "cleared", "acknowledged"]
     alert: str
@@ -30,6 +31,10 @@ class AlertEntry(WireModel):
     value: float | None = None
     limit: float | None = None
     by: str | None = None
+
+
+AlertEntries = TypeAdapter(list[AlertEntry])
+"""The body of a record."""
 
 
 class Alert(WireModel):
@@ -79,13 +84,16 @@ class Alerts:
                 self._take(record)
             is_more = len(records) == PAGE
 
-    async def raise_(self, entry: AlertEntry) -> Alert | None:
-        """`None` where another replica wrote meanwhile: look again, decide again."""
-        return await self._append(entry, f"raised/{entry.alert}")
-
-    async def clear(self, alert: Alert, at: float) -> Alert | None:
-        """`None` where another replica wrote meanwhile: look again, decide again."""
-        return await self._append(AlertEntry(event="cleared", alert=alert.id, at=at), f"cleared/{alert.id}")
+    async def change(self, entries: Sequence[AlertEntry]) -> list[Alert]:
+        """Raises and clears, all in one record. None of it where another replica wrote meanwhile: decide again."""
+        body = AlertEntries.dump_json(list(entries), by_alias=True, exclude_none=True)
+        try:
+            record = await self._storage.append(LOG, body, id=token_hex(8), expected=self._number, keep=KEEP)
+        except Conflict:
+            await self.refresh()
+            return []
+        self._take(record)
+        return [self._alerts[one.alert] for one in entries if one.alert in self._alerts]
 
     async def acknowledge(self, alert_id: str, by: str, at: float) -> Alert:
         """The first one counts. Raises `Refusal` where nobody knows the alert."""
@@ -97,38 +105,32 @@ class Alerts:
             return alert
         entry = AlertEntry(event="acknowledged", alert=alert_id, at=at, by=by)
         # The id has no name in it: of two towers at the same moment the log keeps one.
-        await self._storage.append(LOG, _body(entry), id=f"acknowledged/{alert_id}", keep=KEEP)
+        body = AlertEntries.dump_json([entry], by_alias=True, exclude_none=True)
+        await self._storage.append(LOG, body, id=f"acknowledged/{alert_id}", keep=KEEP)
         await self.refresh()
         return self._alerts.get(alert_id, alert)
-
-    async def _append(self, entry: AlertEntry, record_id: str) -> Alert | None:
-        try:
-            record = await self._storage.append(LOG, _body(entry), id=record_id, expected=self._number, keep=KEEP)
-        except Conflict:
-            await self.refresh()
-            return None
-        self._take(record)
-        return self._alerts.get(entry.alert)
 
     def _take(self, record: Record) -> None:
         if record.number <= self._number:
             return
         self._number = record.number
-        entry = AlertEntry.model_validate_json(record.body)
-        if entry.event == "raised":
-            self._raised(entry, record.number)
-            return
+        for entry in AlertEntries.validate_json(record.body):
+            if entry.event == "raised":
+                self._raised(entry, record.number)
+            else:
+                self._changed(entry, record.number)
+        self._forget()
+
+    def _changed(self, entry: AlertEntry, number: int) -> None:
         alert = self._alerts.get(entry.alert)
         if alert is None:
             return  # its beginning is no longer kept
-        changes: dict[str, object] = {"number": record.number}
         if entry.event == "cleared":
-            changes["cleared_at"] = entry.at
+            changes: dict[str, object] = {"cleared_at": entry.at}
             self._open.pop((alert.kind, alert.shipment), None)
         else:
-            changes |= {"acknowledged_by": entry.by, "acknowledged_at": entry.at}
-        self._alerts[alert.id] = alert.model_copy(update=changes)
-        self._forget()
+            changes = {"acknowledged_by": entry.by, "acknowledged_at": entry.at}
+        self._alerts[alert.id] = alert.model_copy(update={"number": number, **changes})
 
     def _raised(self, entry: AlertEntry, number: int) -> None:
         alert = Alert.model_validate(
@@ -142,7 +144,3 @@ class Alerts:
         over = [alert.id for alert in self._alerts.values() if alert.cleared_at is not None]
         for alert_id in over[: max(0, len(over) - CLEARED_SHOWN)]:
             del self._alerts[alert_id]
-
-
-def _body(entry: AlertEntry) -> bytes:
-    return entry.model_dump_json(by_alias=True, exclude_none=True).encode()

@@ -1,5 +1,6 @@
 """The hub: docs/control-tower.md, event by event."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from time import time
 
@@ -74,8 +75,8 @@ class ControlTowerHub(Hub):
         self._alerts = Alerts(storage)
         self._deliveries = Deliveries(storage)
         self._fleet = Fleet()
-        self._snapshots = Snapshots(storage, history, self._trails, self._alerts, self._deliveries)
         self.watch = Watch(storage, publisher, roster, self._trails, self._alerts, self._fleet, clock=clock)
+        self._snapshots = Snapshots(storage, history, self._trails, self._alerts, self._deliveries, self.watch.changes)
 
     async def on_connect(self, event: ConnectEvent) -> ConnectResponse:
         party = event.user_id or event.claim("sub") or (self._named(event) if self._environment.development else "")
@@ -122,7 +123,8 @@ class ControlTowerHub(Hub):
             await self._trails.note(shipment)
         if name == "delivered":
             await self._deliveries.add(shipment)
-        await self.watch.change(shipment_id)
+        self.watch.begin()
+        await self.watch.changes.tell(shipment_id)
         message = messages.changed(event.message_id(), shipment, entry)
         for group in messages.audience(shipment):
             await self._publisher.send_to_group(group, message)
@@ -140,8 +142,9 @@ class ControlTowerHub(Hub):
             number, state = shipment.number, shipment.state
         message_id = event.message_id()
         message = messages.told(message_id, entry, request.shipment)
-        for group in sorted({group_of(party), group_of(request.to), TOWER}):
-            await self._history.append(group, message, id=message_id)
+        groups = sorted({group_of(party), group_of(request.to), TOWER})
+        await asyncio.gather(*(self._history.append(group, message, id=message_id) for group in groups))
+        for group in groups:
             await self._publisher.send_to_group(group, message)
         return messages.accepted(request.id, request.shipment, number, state)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import structlog
 
@@ -19,7 +19,7 @@ from app.hubs.control_tower.trails import Trails
 from app.upstream.errors import Overloaded
 from app.upstream.publisher import Publisher
 from app.upstream.roster import Roster
-from app.upstream.storage import Storage
+from app.upstream.storage import Storage, StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,7 @@ PARTY_SECONDS = 2.0
 CHART_SECONDS = 2.0
 FORGET_SECONDS = 3_600.0
 WARN_SECONDS = 10.0
+SAID_AGAIN_SECONDS = 60.0
 LONG_SILENT_SECONDS = 24 * 3_600.0
 
 POSITION_TTL_SECONDS = 5
@@ -75,32 +76,40 @@ class Lead:
         self._forgetting = Period(FORGET_SECONDS)
         self._warning = Period(WARN_SECONDS)
 
-    async def load(self, now: float) -> None:
-        """All that is under way, from the store. Again where changes were missed."""
-        self._fleet.restore(await self._storage.rows(POSITIONS))
-        await self._alerts.refresh()
-        listed = await self._trails.listed(TOWER, now)
-        under_way = {one for one, delivered_at in listed.items() if delivered_at is None}
-        # What was delivered while nobody looked has to go, and its alerts too.
-        known = {one.shipment.id for one in self._board}
-        alarmed = {alert.shipment for alert in self._alerts if alert.cleared_at is None}
-        await self.update(sorted(under_way | known | alarmed), now)
-
-    async def update(self, shipment_ids: Iterable[str], now: float) -> None:
-        """Those shipments have changed."""
-        for shipment_id in shipment_ids:
-            shipment = await self._trails.current(shipment_id)
-            if shipment is not None:
-                self._board.put(shipment)
-                await self._close(shipment, now)
-
-    async def tick(self, batch: Batch, now: float) -> None:
-        """What came in goes out; what is due is done."""
+    async def show(self, batch: Batch, now: float) -> None:
+        """What came in goes to the tower. Waits for the outbox and nothing else."""
         fresh = {one.vehicle: one for one in batch.positions}
         self._unstored |= fresh
         self._unshown |= fresh
         if batch.events:
             await self._show(TOWER, batch.positions, now, events=batch.events)
+
+    async def load(self, now: float) -> None:
+        """All that is under way, from the store. Again where changes were missed."""
+        self._fleet.restore(await self._storage.rows(POSITIONS))
+        await self._alerts.refresh()
+        # A leader that died may have written these and not said them.
+        for alert in self._alerts:
+            if alert.cleared_at is None or alert.cleared_at > now - SAID_AGAIN_SECONDS:
+                self._say(alert)
+        listed = await self._trails.listed(TOWER, now)
+        under_way = {one for one, delivered_at in listed.items() if delivered_at is None}
+        # What was delivered while nobody looked has to go, and its alerts too.
+        known = {one.shipment.id for one in self._board}
+        alarmed = {alert.shipment for alert in self._alerts if alert.cleared_at is None}
+        await self.update(under_way | known | alarmed, now)
+
+    async def update(self, shipment_ids: Collection[str], now: float) -> None:
+        """Those shipments have changed."""
+        over: list[AlertEntry] = []
+        # What others changed the trails have forgotten; the rest need not be read.
+        for shipment in await self._trails.all_current(sorted(shipment_ids), trusts_memory=True):
+            self._board.put(shipment)
+            over += self._over(shipment, now)
+        await self._change(over)
+
+    async def work(self, now: float) -> None:
+        """What is due is done."""
         if self._showing.is_due(now):
             await self._show_parties(now)
         if self._looking.is_due(now):
@@ -108,9 +117,8 @@ class Lead:
         await self._send(now)
         if self._charting.is_due(now):
             await self._chart(now)
-        if self._storing.is_due(now) and self._unstored:
-            await self._storage.write(POSITIONS, encode_rows(self._unstored.values()))
-            self._unstored = {}
+        if self._storing.is_due(now):
+            await self._store()
         if self._forgetting.is_due(now):
             gone = self._fleet.forget(now - LONG_SILENT_SECONDS)
             await self._storage.write(POSITIONS, dict.fromkeys(gone))
@@ -141,14 +149,25 @@ class Lead:
         except Overloaded as error:
             self._warn("positions not shown", error, now)
 
+    async def _store(self) -> None:
+        rows, self._unstored = self._unstored, {}
+        try:
+            if rows:
+                await self._storage.write(POSITIONS, encode_rows(rows.values()))
+        except StorageError:
+            self._unstored = rows | self._unstored
+            raise
+
     async def _look(self, now: float) -> None:
+        changes: list[AlertEntry] = []
         for number, one in enumerate(self._board):
             found = measures(one.shipment, one.line, self._position(one.shipment), now)
-            await self._judge(one, found, now)
+            changes += self._judge(one, found, now)
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
+        await self._change(changes)
 
-    async def _judge(self, one: Watched, found: Mapping[Kind, Measure], now: float) -> None:
+    def _judge(self, one: Watched, found: Mapping[Kind, Measure], now: float) -> Iterator[AlertEntry]:
         for kind, measure in found.items():
             alert = self._alerts.open(kind, one.shipment.id)
             # The log knows whether it is up; since when it should change, only we do.
@@ -157,19 +176,23 @@ class Lead:
             if after.is_up == latch.is_up:
                 one.latches[kind] = after
             elif alert is not None:
-                self._say(await self._alerts.clear(alert, now))
+                yield _cleared(alert, now)
             else:
-                self._say(await self._alerts.raise_(_raised(one.shipment, kind, measure, now)))
+                yield _raised(one.shipment, kind, measure, now)
 
-    async def _close(self, shipment: Shipment, now: float) -> None:
+    def _over(self, shipment: Shipment, now: float) -> Iterator[AlertEntry]:
         for kind in KINDS:
-            while is_over(shipment, kind) and (alert := self._alerts.open(kind, shipment.id)) is not None:
-                self._say(await self._alerts.clear(alert, now))
+            alert = self._alerts.open(kind, shipment.id)
+            if alert is not None and is_over(shipment, kind):
+                yield _cleared(alert, now)
 
-    def _say(self, alert: Alert | None) -> None:
-        if alert is not None:
-            message = messages.alert(alert)
-            self._unsent.extend((group, message) for group in messages.alert_audience(alert))
+    async def _change(self, entries: Sequence[AlertEntry]) -> None:
+        for alert in await self._alerts.change(entries) if entries else ():
+            self._say(alert)
+
+    def _say(self, alert: Alert) -> None:
+        message = messages.alert(alert)
+        self._unsent.extend((group, message) for group in messages.alert_audience(alert))
 
     async def _send(self, now: float) -> None:
         try:
@@ -197,6 +220,10 @@ class Lead:
 
     def _position(self, shipment: Shipment) -> Position | None:
         return None if shipment.vehicle is None else self._fleet.get(name_of(shipment.vehicle))
+
+
+def _cleared(alert: Alert, now: float) -> AlertEntry:
+    return AlertEntry(event="cleared", alert=alert.id, at=now)
 
 
 def _raised(shipment: Shipment, kind: Kind, measure: Measure, now: float) -> AlertEntry:

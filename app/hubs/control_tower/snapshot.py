@@ -4,12 +4,13 @@ from pydantic import JsonValue
 
 from app.hubs.control_tower import messages
 from app.hubs.control_tower.alerts import Alerts
+from app.hubs.control_tower.changes import Changes
 from app.hubs.control_tower.deliveries import Deliveries
 from app.hubs.control_tower.fleet import Position, decode_rows
 from app.hubs.control_tower.lead import POSITIONS
 from app.hubs.control_tower.parties import TOWER, group_of, name_of, role_of
 from app.hubs.control_tower.refusal import Refusal
-from app.hubs.control_tower.shipment import VISIBLE, Entry, Shipment
+from app.hubs.control_tower.shipment import VISIBLE, Entry
 from app.hubs.control_tower.trails import Trails
 from app.upstream.history import History
 from app.upstream.storage import Storage
@@ -19,22 +20,30 @@ MESSAGES = 100
 
 
 class Snapshots:
-    """Everything is read from the store. Every call may raise `StorageError`."""
+    """Every call may raise `StorageError`."""
 
     def __init__(
-        self, storage: Storage, history: History, trails: Trails, alerts: Alerts, deliveries: Deliveries
+        self,
+        storage: Storage,
+        history: History,
+        trails: Trails,
+        alerts: Alerts,
+        deliveries: Deliveries,
+        changes: Changes,
     ) -> None:
         self._storage = storage
         self._history = history
         self._trails = trails
         self._alerts = alerts
         self._deliveries = deliveries
+        self._changes = changes
 
     async def page(self, party: str, after: str | None, now: float) -> messages.Wire:
         """The shipments whose ids follow `after`; with the first page all the rest."""
+        is_caught_up = await self._changes.catch_up()
         listed = await self._trails.listed(group_of(party), now)
         ids = [one for one in listed if after is None or one > after]
-        shipments = await self._current(ids[:PAGE])
+        shipments = await self._trails.all_current(ids[:PAGE], trusts_memory=is_caught_up)
         page: messages.Wire = {
             "me": party,
             "at": now,
@@ -47,7 +56,7 @@ class Snapshots:
         }
         if after is None:
             under_way = [one for one, delivered_at in listed.items() if delivered_at is None]
-            page["positions"] = [one.row for one in await self._positions(party, under_way)]
+            page["positions"] = [one.row for one in await self._positions(party, under_way, is_caught_up=is_caught_up)]
             page["messages"] = [line.value for line in await self._history.newest(group_of(party), MESSAGES)]
             page["alerts"] = await self._alerts_of(party)
             page["charts"] = await self._charts_of(party, now)
@@ -68,15 +77,11 @@ class Snapshots:
             "track": [list(point) for point in track],
         }
 
-    async def _current(self, ids: list[str]) -> list[Shipment]:
-        found = [await self._trails.current(one) for one in ids]
-        return [one for one in found if one is not None]
-
-    async def _positions(self, party: str, under_way: list[str]) -> list[Position]:
+    async def _positions(self, party: str, under_way: list[str], *, is_caught_up: bool) -> list[Position]:
         rows = await self._storage.rows(POSITIONS)
         if role_of(party) == TOWER:
             return decode_rows(rows)
-        seen = await self._current(under_way)
+        seen = await self._trails.all_current(under_way, trusts_memory=is_caught_up)
         names = {name_of(one.vehicle) for one in seen if one.vehicle not in (None, party) and one.state in VISIBLE}
         return decode_rows({name: rows[name] for name in sorted(names & rows.keys())})
 

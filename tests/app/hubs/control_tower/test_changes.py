@@ -132,7 +132,7 @@ async def test_what_is_read_while_another_replica_writes_is_not_remembered(stora
         one.trails.forget("S-1")
         return found
 
-    storage.read = slow  # type: ignore[method-assign, assignment]
+    storage.read = slow  # type: ignore[method-assign]
     old = await one.trails.current("S-1")
     storage.read = reading  # type: ignore[method-assign]
     new = await one.trails.current("S-1", trusts_memory=True)

@@ -5,12 +5,12 @@ from time import time
 
 import pytest
 
-from app.hubs.multilingual_relay import Turn
+from app.hubs.multilingual.relay import Turn
 from app.upstream.memory_storage import MemoryStorage
 from app.upstream.running import running
 from app.upstream.storage import KEEP, Keep, Record
 from app.upstream.testing import FakeTranslator
-from tests.app.hubs.multilingual_room import BrokenTranslator, Person, Room, SlowTranslator, people
+from tests.app.hubs.multilingual.room import BrokenTranslator, Person, Room, SlowTranslator, people
 
 
 async def test_a_translator_that_breaks_its_promise_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from app.hubs.multilingual import MultilingualHub
+from app.hubs.multilingual.hub import MultilingualHub
 from app.models.actions import Action
 from app.models.payloads import Message
 from app.upstream.history import History

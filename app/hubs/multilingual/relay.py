@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from secrets import token_hex
 from time import monotonic, time
 
-from app.hubs.multilingual_lines import Lines, Versions, ends_block
-from app.hubs.multilingual_readers import Audience, Readers, group_of
-from app.hubs.multilingual_wire import Message, line_of, raw_line_of
+from app.hubs.multilingual.lines import Lines, Versions, ends_block
+from app.hubs.multilingual.readers import Audience, Readers, group_of
+from app.hubs.multilingual.wire import Message, line_of, raw_line_of
 from app.models.payloads import Message as Payload
 from app.upstream.publisher import Publisher
 from app.upstream.storage import Conflict, FellBehind, Keep, Storage

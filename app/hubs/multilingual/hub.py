@@ -9,10 +9,10 @@ from time import time
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from app.hubs.multilingual_lines import PATIENCE_SECONDS, Lines
-from app.hubs.multilingual_readers import PEOPLE, Readers, group_of, language_of
-from app.hubs.multilingual_relay import Relay, Turn
-from app.hubs.multilingual_wire import MOST_LINES, Choose, Enter, Message, Refusal, Said, Say, Since, read, text_of
+from app.hubs.multilingual.lines import PATIENCE_SECONDS, Lines
+from app.hubs.multilingual.readers import PEOPLE, Readers, group_of, language_of
+from app.hubs.multilingual.relay import Relay, Turn
+from app.hubs.multilingual.wire import MOST_LINES, Choose, Enter, Message, Refusal, Said, Say, Since, read, text_of
 from app.models.events import ConnectedEvent, ConnectEvent, DisconnectedEvent, UserEvent
 from app.models.payloads import JsonData, TextData
 from app.models.responses import ConnectResponse

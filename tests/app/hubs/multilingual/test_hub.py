@@ -7,7 +7,7 @@ from app.models.payloads import Message
 from app.upstream.errors import Rejected
 from app.upstream.testing import FakeTranslator, HubClient, Sent
 from app.upstream.translation import Note
-from tests.app.hubs.multilingual_room import PUBSUB, Person, Room, SlowTranslator, people
+from tests.app.hubs.multilingual.room import PUBSUB, Person, Room, SlowTranslator, people
 
 
 async def test_a_message_reaches_each_language_once_whoever_many_read_it() -> None:

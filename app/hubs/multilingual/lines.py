@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from pydantic import JsonValue, TypeAdapter
 from pydantic_core import to_json
 
-from app.hubs.multilingual_wire import Message, Said, line_of
+from app.hubs.multilingual.wire import Message, Said, line_of
 from app.upstream.history import History, Line
 from app.upstream.storage import Storage
 from app.upstream.translation import Note, Translation, Translator

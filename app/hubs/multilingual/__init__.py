@@ -1,0 +1,1 @@
+"""A chat in which everybody reads their own language."""
