@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check lint format bench lock clean help
+.PHONY: run test check lint format docs bench lock clean help sbom
 .DEFAULT_GOAL := help
 .SILENT:
 
@@ -43,8 +43,16 @@ format: $(VENV)/.dev  ## let ruff put things right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/.dev  ## the site, in build/site/index.html
+	$(BIN)/mkdocs build --strict --quiet
+
 bench: $(VENV)/.dev  ## this app beside Express, Flask and bare uvicorn
 	$(BIN)/python -m bench.run
+
+sbom: $(VENV)/.dev  ## what the image is made of, in build/sbom.json (CycloneDX)
+	mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file build/sbom.json
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
