@@ -86,7 +86,7 @@ async def test_the_first_press_wins(tmp_path: Path) -> None:
         player(session, upstream, "mia") as mia,
     ):
         await mia.raise_event("press")
-        assert await mia.hears() == {"error": "nothing was asked yet"}
+        assert (await mia.hears())["code"] == "too-early"
         await host.raise_event("ask", "Ready?")
         assert await mia.hears() == {"round": 1, "question": "Ready?"}
         await mia.raise_event("press")

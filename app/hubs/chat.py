@@ -16,7 +16,6 @@ from app.hubs.chat_wire import (
     Enter,
     InRoom,
     Private,
-    Refusal,
     Say,
     Since,
     Spoken,
@@ -25,6 +24,7 @@ from app.hubs.chat_wire import (
     fitting,
     is_room,
     line_id,
+    named,
     read,
     signals,
 )
@@ -37,7 +37,7 @@ from app.models.events import (
     UserEvent,
 )
 from app.models.responses import ConnectResponse
-from app.upstream.errors import Rejected, ServiceError
+from app.upstream.errors import Declined, Rejected, ServiceError
 from app.upstream.history import History
 from app.upstream.hub import Answer, Environment, Hub, on_event
 from app.upstream.publisher import Publisher
@@ -105,10 +105,10 @@ class ChatHub(Hub):
     async def on_user_event(self, event: UserEvent) -> Answer:
         try:
             return await super().on_user_event(event)
-        except Refusal as refusal:
-            return refusal.answer_to(event)
-        except ServiceError:
-            return Refusal("unavailable", "The service did not answer. Please try again.").answer_to(event)
+        except Declined as declined:
+            raise Declined(declined.code, str(declined), **named(event)) from None
+        except ServiceError as error:
+            raise Declined("unavailable", "The service did not answer. Please try again.", **named(event)) from error
 
     @on_event("message")
     async def message(self, event: UserEvent) -> Answer:
@@ -117,8 +117,8 @@ class ChatHub(Hub):
             said = check(Spoken, {"message": event.text})
         except UnicodeDecodeError:
             return {"type": "system", "message": "A message is text."}
-        except Refusal as refusal:
-            return None if refusal.code == "empty" else {"type": "system", "message": str(refusal)}
+        except Declined as declined:
+            return None if declined.code == "empty" else {"type": "system", "message": str(declined)}
         await self._say(LOBBY, event.message_id(), _from(event, message=said.message))
         return None
 
@@ -127,7 +127,7 @@ class ChatHub(Hub):
         """In first, read after: whatever is said meanwhile is among the lines, or comes to the group."""
         asked = read(Enter, event)
         if len(await self._roster.groups_of(event.connection_id) | {asked.room}) > MOST_ENTERED:
-            raise Refusal("too-many-rooms", f"Leave a room first: one page may be in {MOST_ENTERED}.")
+            raise Declined("too-many-rooms", f"Leave a room first: one page may be in {MOST_ENTERED}.")
         groups = (asked.room, signals(asked.room))
         await asyncio.gather(*(self._service.add_connection_to_group(one, event.connection_id) for one in groups))
         await self._came(asked.room, event)
@@ -154,7 +154,7 @@ class ChatHub(Hub):
     async def private(self, event: UserEvent) -> None:
         said = read(Private, event)
         if not await self._service.user_exists(said.to):
-            raise Refusal("nobody", f"{said.to} is not here.")
+            raise Declined("nobody", f"{said.to} is not here.")
         value = {"type": "private", "id": event.message_id(), "at": time()}
         value |= _from(event, to=said.to, message=said.message, key=said.key)
         for user_id in dict.fromkeys((said.to, event.user_id or "")):
@@ -186,11 +186,11 @@ class ChatHub(Hub):
 
     @on_event("*")
     async def unknown(self, event: UserEvent) -> None:
-        raise Refusal("unknown-event", f"The chat has no event {event.name!r}.")
+        raise Declined("unknown-event", f"The chat has no event {event.name!r}.")
 
     async def _check_member(self, room: str, event: UserEvent) -> None:
         if room not in await self._roster.groups_of(event.connection_id):
-            raise Refusal("not-in-room", f"Enter {room} first.")
+            raise Declined("not-in-room", f"Enter {room} first.")
 
     async def _say(self, room: str, id: str, value: dict[str, JsonValue]) -> None:
         """Kept, then sent. What is delivered again is neither kept nor numbered twice."""

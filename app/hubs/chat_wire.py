@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError, to_json
 
 from app.models.events import UserEvent
 from app.models.payloads import JsonData
+from app.upstream.errors import Declined
 from app.upstream.history import Line
 
 LOBBY = "lobby"
@@ -24,21 +25,10 @@ _ROOM = re.compile(r"[^\W_][\w-]{0,63}")
 _OUR_CODES = ("bad-room", "empty", "too-long")
 
 
-class Refusal(Exception):
-    """What a page is told in place of an answer."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-    def answer_to(self, event: UserEvent) -> dict[str, JsonValue]:
-        asked = event.data.value if isinstance(event.data, JsonData) else None
-        answer: dict[str, JsonValue] = {
-            "type": "error", "event": event.name, "code": self.code, "message": str(self),
-        }  # fmt: skip
-        if isinstance(asked, dict):
-            answer |= {name: asked[name] for name in ("room", "key") if name in asked}
-        return answer
+def named(event: UserEvent) -> dict[str, JsonValue]:
+    """The members of what a page asked that come back where it is declined."""
+    asked = event.data.value if isinstance(event.data, JsonData) else None
+    return {name: asked[name] for name in ("room", "key") if name in asked} if isinstance(asked, dict) else {}
 
 
 def is_room(group: str) -> bool:
@@ -109,22 +99,22 @@ _Kind = TypeVar("_Kind", bound=Request)
 
 
 def read(kind: type[_Kind], event: UserEvent) -> _Kind:
-    """What the page asks for. Raises `Refusal`."""
+    """What the page asks for. Raises `Declined`."""
     return check(kind, event.data.value if isinstance(event.data, JsonData) else None)
 
 
 def check(kind: type[_Kind], value: object) -> _Kind:
-    """Raises `Refusal`."""
+    """Raises `Declined`."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     code, member = first["type"], first["loc"][0] if first["loc"] else None
     if code in _OUR_CODES:
-        raise Refusal(code, first["msg"])
+        raise Declined(code, first["msg"])
     if code == "string_too_long":
-        raise Refusal("too-long", f"{member!r} is too long.")
-    raise Refusal("malformed", f"{member!r}: {first['msg']}." if member else "The data is not a JSON object.")
+        raise Declined("too-long", f"{member!r} is too long.")
+    raise Declined("malformed", f"{member!r}: {first['msg']}." if member else "The data is not a JSON object.")
 
 
 def line_id(event: UserEvent, request: Say) -> str:

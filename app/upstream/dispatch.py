@@ -23,7 +23,7 @@ from app.models.mqtt import MqttRefusal, MqttRefusalBody, code_for, is_code_vali
 from app.models.payloads import as_payload
 from app.models.responses import ConnectResponse, UserEventResponse
 from app.upstream.connection_state import HARD_LIMIT_BYTES, SOFT_LIMIT_BYTES, ConnectionState
-from app.upstream.errors import HandlerError, MqttRejected, Rejected
+from app.upstream.errors import Declined, HandlerError, MqttRejected, Rejected
 from app.upstream.hub import Actions, Answer, Hub
 from app.upstream.reply import APPLICATION_JSON, NO_CONTENT, Headers, Reply, text
 
@@ -83,6 +83,8 @@ async def _user_event(hub: Hub, event: UserEvent) -> Outcome:
         answer = await hub.on_user_event(event)
     except Rejected as rejection:
         return Outcome(encode_rejection(event, rejection))
+    except Declined as declined:
+        answer = declined.answer(event.name)
     if actions := actions_in(answer):
         return Outcome(encode_user_event(event, None), actions)
     return Outcome(encode_user_event(event, answer), answer.actions if isinstance(answer, UserEventResponse) else ())

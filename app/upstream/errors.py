@@ -9,18 +9,22 @@ A status is an instruction to the service: 4xx is final, 5xx and 408 are deliver
     │   ├── WrongCaller            403
     │   ├── NotFound               404  unknown hub
     │   │   └── UnknownEventType        an event of a newer service
+    │   ├── BodyTooSlow            408  delivered again by the service
     │   ├── BodyTooLarge           413
     │   ├── UnsupportedMedia       415
     │   ├── HeadersTooLarge        431
     │   └── Overloaded             503  delivered again by the service
     ├── Rejected                   raised by a hub: this client may not, with a status of the hub's choice
     │   └── MqttRejected           the same with a CONNACK code
+    ├── Declined                   raised by a hub: an answer that says no, with 200
     ├── HandlerError               a hub's answer cannot go over the wire: 500
     │   └── StateTooLarge
     └── ServiceError               the service refused or did not answer a call of ours
 """
 
 from collections.abc import Iterable
+
+from pydantic import JsonValue
 
 from app.models.mqtt import UserProperty, status_for
 
@@ -70,6 +74,10 @@ class NotFound(Refused):
 
 class UnknownEventType(NotFound):
     """The service may send what we do not know yet; it is never our failure."""
+
+
+class BodyTooSlow(Refused):
+    status = 408
 
 
 class BodyTooLarge(Refused):
@@ -123,6 +131,22 @@ class MqttRejected(Rejected):
         super().__init__(reason, status=status_for(code) if status is None else status)
         self.code = int(code)
         self.user_properties = tuple(UserProperty(name=name, value=value) for name, value in user_properties)
+
+
+class Declined(UpstreamError):
+    """Raise it for a user event to say no and end nothing: its sender is answered, and the connection lives on.
+
+    The answer is `{"type": "error", "event", "code", "message", ...}`: `code` is for programs, `message` a sentence to
+    show. A raw client whose event is rejected would lose its connection instead.
+    """
+
+    def __init__(self, code: str, message: str, **members: JsonValue) -> None:
+        super().__init__(message)
+        self.code = code
+        self.members = members
+
+    def answer(self, event_name: str) -> dict[str, JsonValue]:
+        return {"type": "error", "event": event_name, "code": self.code, "message": str(self), **self.members}
 
 
 class HandlerError(UpstreamError):

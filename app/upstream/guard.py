@@ -3,8 +3,6 @@
 from math import ceil
 from typing import Protocol
 
-from pydantic import JsonValue
-
 from app.models.actions import CloseClientConnection
 from app.models.events import (
     ConnectedEvent,
@@ -15,7 +13,7 @@ from app.models.events import (
     UserEvent,
 )
 from app.models.responses import ConnectResponse, UserEventResponse
-from app.upstream.errors import Rejected
+from app.upstream.errors import Declined, Rejected
 from app.upstream.hub import Actions, Answer, Hub
 from app.upstream.policy import Limit, Person, Policy, Rights, Rule, marks_of
 
@@ -67,16 +65,17 @@ class GuardedHub(Hub):
         marks = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
         rights = self._policy.rights(self.name, Person(event.user_id), marks)
         if not rights.may_raise(event.name):
-            return _refusal(event, "not-allowed", "you may not do this here")
+            raise Declined("not-allowed", "you may not do this here")
         excess = await self._excess(event, rights)
         if excess is None:
             return await self.hub.on_user_event(event)
         rule, seconds = excess
-        refusal = _refusal(event, "too-many", "too many at once; wait a little", retryAfter=ceil(seconds))
+        declined = Declined("too-many", "too many at once; wait a little", retryAfter=ceil(seconds))
         if rule.excess == "answer":
-            return refusal
+            raise declined
         return UserEventResponse(
-            data=refusal, actions=(CloseClientConnection(connection_id=event.connection_id, reason="too many events"),)
+            data=declined.answer(event.name),
+            actions=(CloseClientConnection(connection_id=event.connection_id, reason="too many events"),),
         )
 
     async def _excess(self, event: UserEvent, rights: Rights) -> tuple[Rule, float] | None:
@@ -102,7 +101,3 @@ class GuardedHub(Hub):
 
     async def run(self) -> None:
         await self.hub.run()
-
-
-def _refusal(event: UserEvent, code: str, message: str, **more: JsonValue) -> dict[str, JsonValue]:
-    return {"type": "error", "event": event.name, "code": code, "message": message, **more}

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Self
 
 from app.upstream.storage import FellBehind
 
@@ -37,7 +38,7 @@ class Listeners:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(self._backlog + 1)
         self._queues[topic].add(queue)
         try:
-            yield _read(queue)
+            yield _Unread(queue)
         finally:
             queues = self._queues[topic]
             queues.discard(queue)
@@ -45,7 +46,17 @@ class Listeners:
                 del self._queues[topic]
 
 
-async def _read(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
-    while (body := await queue.get()) is not None:
-        yield body
-    raise FellBehind("announcements were missed")
+class _Unread:
+    """Not a generator: whoever gives up waiting for the next announcement may ask again."""
+
+    def __init__(self, queue: asyncio.Queue[bytes | None]) -> None:
+        self._queue = queue
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        body = await self._queue.get()
+        if body is None:
+            raise FellBehind("announcements were missed")
+        return body

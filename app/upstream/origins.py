@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from app.upstream.connection_string import ConnectionString
+
 ANY = "*"
 
 
@@ -24,6 +26,14 @@ class Endpoint:
         """The host as the service names itself; some leave out a port that is not the default."""
         parts = urlsplit(self.url)
         return frozenset(name.lower() for name in (parts.netloc.rpartition("@")[2], parts.hostname) if name)
+
+
+def endpoints_of(connections: Iterable[ConnectionString], keyless: str | None = None) -> tuple[Endpoint, ...]:
+    """The services that may call; `keyless` is the URL of one that authenticates with Entra."""
+    endpoints = [Endpoint(one.endpoint, (one.key,)) for one in connections]
+    if keyless:
+        endpoints.append(Endpoint(keyless))
+    return tuple(endpoints)
 
 
 class Origins:

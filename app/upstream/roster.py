@@ -6,11 +6,12 @@ share it. Events may be lost, late or doubled: `reconcile` compares with what th
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 from random import uniform
 from secrets import token_hex
 from time import time
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from weakref import WeakValueDictionary
 
 import structlog
@@ -27,6 +28,7 @@ SETTLE_SECONDS = 5.0
 
 _DEPARTURES = "roster/departures"
 _KEEP_DEPARTURES = Keep(count=10_000, seconds=300)
+_AT_ONCE = 64
 _TOO_OLD_TO_LIST = (400, 404, 405)
 
 
@@ -97,9 +99,9 @@ class Roster:
             first[one.user_id] = one
         return sorted(first.values())
 
-    async def is_member(self, group: str, connection_id: str) -> bool:
-        """Whether this connection is in the group, whatever other connections of its user are."""
-        return group in await self._places(connection_id)
+    async def groups_of(self, connection_id: str) -> frozenset[str]:
+        """Where this connection is, whatever other connections of its user are in."""
+        return frozenset(await self._places(connection_id))
 
     async def groups(self) -> list[str]:
         """Those with a member, sorted."""
@@ -113,9 +115,7 @@ class Roster:
         Take the members inside, and no change is missed; a change may repeat what they say.
         """
         async with self._storage.listen(_topic(group)) as bodies:
-            changes = (Change(group, *from_json(body)) async for body in bodies)
-            async with aclosing(changes):
-                yield changes
+            yield _Changes(group, bodies)
 
     async def reconcile(self, service: ServiceClient, group: str) -> list[Change]:
         """Makes the group what the service lists, and returns what that changed.
@@ -128,16 +128,19 @@ class Roster:
         known = await self._connections(group)
         if listed is None:
             listed = {one: member.user_id for one, member in known.items() if await service.connection_exists(one)}
-        changes = [
-            await self._drop_unlisted(group, one, member.user_id, believed_from)
+        mending = [
+            partial(self._drop_unlisted, group, one, member.user_id, believed_from)
             for one, member in known.items()
             if listed.get(one) != member.user_id
         ]
-        changes += [
-            await self._add_listed(group, one, user_id, believed_from)
+        mending += [
+            partial(self._add_listed, group, one, user_id, believed_from)
             for one, user_id in listed.items()
             if one not in known
         ]
+        changes: list[Change | None] = []
+        for start in range(0, len(mending), _AT_ONCE):
+            changes += await asyncio.gather(*(mend() for mend in mending[start : start + _AT_ONCE]))
         return [change for change in changes if change is not None]
 
     async def healing(
@@ -159,9 +162,11 @@ class Roster:
     async def _drop_unlisted(self, group: str, connection_id: str, user_id: str, believed_from: float) -> Change | None:
         async with self._one_at_a_time(group, user_id):
             place = (await self._places(connection_id)).get(group)
-            if place is not None and place.heard >= believed_from:
-                return None
-            if connection_id not in await self._connections(group):
+            if place is None:  # taken out meanwhile; or half put in, before a crash
+                is_done = connection_id not in await self._connections(group)
+            else:
+                is_done = place.heard >= believed_from
+            if is_done:
                 return None
             return await self._take_out(group, connection_id, user_id)
 
@@ -195,17 +200,21 @@ class Roster:
             if heard - place.heard <= self._settle_seconds:
                 return False  # one coming is heard of several times: connected, joined, and what the hub itself did
             member = Member(member.user_id, place.since)
+        # First: what this table has and the service does not list is found and taken out, whatever a crash leaves.
         await self._storage.write(_connections_in(group), {connection_id: to_json(member)})
-        tabs = await self._storage.write(_tabs_of(group, member.user_id), {connection_id: b""})
-        # Last, so that an event which is delivered again after a crash is not taken for a repeat.
-        await self._storage.write(_places_of(connection_id), {group: to_json((*member, heard))})
+        tabs, _ = await asyncio.gather(
+            self._storage.write(_tabs_of(group, member.user_id), {connection_id: b""}),
+            self._storage.write(_places_of(connection_id), {group: to_json((*member, heard))}),
+        )
         return place is None and tabs == 1
 
     async def _remove(self, group: str, connection_id: str, user_id: str) -> bool:
         """Whether it was the user's last connection there."""
         tabs = await self._storage.write(_tabs_of(group, user_id), {connection_id: None})
-        await self._storage.write(_connections_in(group), {connection_id: None})
-        await self._storage.write(_places_of(connection_id), {group: None})
+        await asyncio.gather(
+            self._storage.write(_connections_in(group), {connection_id: None}),
+            self._storage.write(_places_of(connection_id), {group: None}),
+        )
         return tabs == 0
 
     async def _tell(self, change: Change) -> Change:
@@ -239,6 +248,20 @@ class Roster:
         if lock is None:
             lock = self._locks[group, user_id] = asyncio.Lock()
         return lock
+
+
+class _Changes:
+    """Not a generator: whoever gives up waiting for the next change may ask again."""
+
+    def __init__(self, group: str, bodies: AsyncIterator[bytes]) -> None:
+        self._group = group
+        self._bodies = bodies
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Change:
+        return Change(self._group, *from_json(await anext(self._bodies)))
 
 
 async def _listed(service: ServiceClient, group: str) -> dict[str, str] | None:

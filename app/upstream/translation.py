@@ -41,7 +41,10 @@ class Translator(Protocol):
 
     @property
     def languages(self) -> Mapping[str, str]:
-        """The languages it translates to, by code, with the names their speakers give them: `{"de": "Deutsch"}`."""
+        """The languages it translates to, by code, with the names their speakers give them: `{"de": "Deutsch"}`.
+
+        Some are known only once the server has started.
+        """
 
     async def translate(
         self, text: str, to: Sequence[str], *, source: str | None = None, keep: Collection[str] = ()

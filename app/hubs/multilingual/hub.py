@@ -12,11 +12,11 @@ from pydantic_core import to_json
 from app.hubs.multilingual.lines import PATIENCE_SECONDS, Lines
 from app.hubs.multilingual.readers import PEOPLE, Readers, group_of, language_of
 from app.hubs.multilingual.relay import Relay, Turn
-from app.hubs.multilingual.wire import MOST_LINES, Choose, Enter, Message, Refusal, Said, Say, Since, read, text_of
+from app.hubs.multilingual.wire import MOST_LINES, Choose, Enter, Message, Said, Say, Since, read, text_of
 from app.models.events import ConnectedEvent, ConnectEvent, DisconnectedEvent, UserEvent
 from app.models.payloads import JsonData, TextData
 from app.models.responses import ConnectResponse
-from app.upstream.errors import Rejected, ServiceError
+from app.upstream.errors import Declined, Rejected, ServiceError
 from app.upstream.history import History
 from app.upstream.hub import Answer, Environment, Hub, on_event
 from app.upstream.publisher import Publisher
@@ -73,8 +73,8 @@ class MultilingualHub(Hub):
             return ConnectResponse(user_id=user_id, groups=(PEOPLE, *of_token))
         try:
             language = await self._choice(event.query_value("lang"), user_id)
-        except Refusal as refusal:
-            raise Rejected(refusal.message, status=400) from None
+        except Declined as declined:
+            raise Rejected(str(declined), status=400) from None
         event.state[_LANGUAGE] = language
         event.state[_IS_RAW] = True
         return ConnectResponse(user_id=user_id, groups=(group_of(language, is_raw=True), *of_token))
@@ -92,18 +92,12 @@ class MultilingualHub(Hub):
         try:
             return await super().on_user_event(event)
         except ServiceError:
-            refusal = Refusal("unavailable", "the service did not answer, try again")
-        except Refusal as error:
-            refusal = error
+            declined = Declined("unavailable", "the service did not answer, try again")
+        except Declined as error:
+            declined = error
         if _IS_RAW in event.state:
-            return None if refusal.code == "empty" else {"type": "system", "message": refusal.message}
-        return {
-            "type": "error",
-            "event": event.name,
-            "code": refusal.code,
-            "message": refusal.message,
-            **_mark(event),
-        }
+            return None if declined.code == "empty" else {"type": "system", "message": str(declined)}
+        raise Declined(declined.code, str(declined), **_mark(event))
 
     @on_event("enter")
     async def enter(self, event: UserEvent) -> Value:
@@ -145,12 +139,12 @@ class MultilingualHub(Hub):
     async def message(self, event: UserEvent) -> None:
         """What a raw client writes."""
         if not isinstance(event.data, TextData):
-            raise Refusal("malformed", "a message is a text")
+            raise Declined("malformed", "a message is a text")
         await self._add(event, event.data.text, None)
 
     @on_event("*")
     async def anything_else(self, event: UserEvent) -> None:
-        raise Refusal("unknown-event", f"this room has no event {event.name!r}")
+        raise Declined("unknown-event", f"this room has no event {event.name!r}")
 
     async def _add(self, event: UserEvent, text: str, key: str | None) -> Message:
         """The same text under the same key is the same message: it may come again over another connection."""
@@ -178,7 +172,7 @@ class MultilingualHub(Hub):
         await self._announce(changes)
 
     async def _choice(self, wish: str | None, user_id: str) -> str:
-        """Without a wish it is what the user read last. Raises `Refusal` for what the translator does not have."""
+        """Without a wish it is what the user read last. Raises `Declined` for what the translator does not have."""
         # Asked each time: a translator may learn its languages while it runs.
         codes = {code.lower(): code for code in self._translator.languages}
         if wish is None:
@@ -186,7 +180,7 @@ class MultilingualHub(Hub):
             return codes.get(last.lower()) or codes.get(DEFAULT_LANGUAGE) or next(iter(codes.values()))
         language = codes.get(wish.lower())
         if language is None:
-            raise Refusal("unknown-language", f"nobody translates to it here; there are {', '.join(codes.values())}")
+            raise Declined("unknown-language", f"nobody translates to it here; there are {', '.join(codes.values())}")
         return language
 
     async def _room(self, user_id: str, language: str, since: int | None) -> Value:
@@ -227,7 +221,7 @@ def _user(event: UserEvent | ConnectedEvent) -> str:
 def _seat_of(event: UserEvent) -> str:
     language = event.state.get(_LANGUAGE)
     if not isinstance(language, str):
-        raise Refusal("not-in-room", "enter first")
+        raise Declined("not-in-room", "enter first")
     return language
 
 

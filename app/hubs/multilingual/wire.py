@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue, StringConstraints, ValidationError
 
 from app.models.events import UserEvent
 from app.models.wire import WireModel
+from app.upstream.errors import Declined
 from app.upstream.translation import Translation
 
 MOST_CHARACTERS = 4_000
@@ -60,34 +61,25 @@ class Message(WireModel):
 Request = TypeVar("Request", bound=WireModel)
 
 
-class Refusal(Exception):
-    """What cannot be done; the client is told. `message` is a sentence to show."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
 def read(event: UserEvent, model: type[Request]) -> Request:
-    """Raises `Refusal`, with a sentence that says which member is wrong."""
+    """Raises `Declined`, with a sentence that says which member is wrong."""
     try:
         return model.model_validate(event.value)
     except TypeError:
-        raise Refusal("malformed", f"{event.name} takes a JSON object") from None
+        raise Declined("malformed", f"{event.name} takes a JSON object") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise Refusal("malformed", f"{event.name}: {f'{where}: ' if where else ''}{first['msg']}") from None
+        raise Declined("malformed", f"{event.name}: {f'{where}: ' if where else ''}{first['msg']}") from None
 
 
 def text_of(message: str) -> str:
-    """Raises `Refusal` for a blank message, and for one that is too long."""
+    """Raises `Declined` for a blank message, and for one that is too long."""
     text = message.strip()
     if not text:
-        raise Refusal("empty", "there is nothing in the message")
+        raise Declined("empty", "there is nothing in the message")
     if len(text) > MOST_CHARACTERS:
-        raise Refusal("too-long", f"a message has at most {MOST_CHARACTERS} characters")
+        raise Declined("too-long", f"a message has at most {MOST_CHARACTERS} characters")
     return text
 
 

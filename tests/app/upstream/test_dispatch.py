@@ -18,8 +18,9 @@ from app.models.mqtt import (
 from app.models.payloads import BinaryData, JsonData, ProtobufData, TextData
 from app.models.responses import ConnectResponse, UserEventResponse
 from app.upstream.connection_state import ConnectionState
-from app.upstream.dispatch import encode_connect, encode_failure, encode_rejection, encode_user_event
-from app.upstream.errors import HandlerError, MqttRejected, Rejected
+from app.upstream.dispatch import dispatch, encode_connect, encode_failure, encode_rejection, encode_user_event
+from app.upstream.errors import Declined, HandlerError, MqttRejected, Rejected
+from app.upstream.hub import Hub
 
 
 def context(**changes: Any) -> ConnectionContext:
@@ -224,3 +225,18 @@ def test_a_failure_tells_an_mqtt_client_in_its_own_terms() -> None:
     assert encode_failure(mqtt_connect(5)).body == b'{"mqtt":{"code":128}}'
     assert encode_failure(connect()) == encode_failure(user_event())
     assert encode_failure(connect()).status == 500
+
+
+async def test_who_declines_answers_and_the_state_that_was_set_is_kept() -> None:
+    class Choosy(Hub):
+        name = "chat"
+
+        async def on_user_event(self, event: UserEvent) -> None:
+            event.state["asked"] = True
+            raise Declined("too-early", "not yet", again="tomorrow")
+
+    reply = (await dispatch(Choosy(), user_event())).reply
+
+    assert (reply.status, dict(reply.headers)[b"content-type"]) == (200, b"application/json")
+    assert reply.body == b'{"type":"error","event":"e","code":"too-early","message":"not yet","again":"tomorrow"}'
+    assert b"ce-connectionstate" in dict(reply.headers)

@@ -146,7 +146,7 @@ class RosterMachine(RuleBasedStateMachine):
             for connection, user in USERS.items():
                 if (connection, group) not in self.misinformed:
                     is_in = connection in self.service.listing[group] and user is not None
-                    assert self.runner.run(self.replicas[1].is_member(group, connection)) is is_in
+                    assert (group in self.runner.run(self.replicas[1].groups_of(connection))) is is_in
 
     def _is_the_truth(self) -> None:
         self.misinformed.clear()
