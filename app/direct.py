@@ -4,7 +4,7 @@ FastAPI's middleware, exit-stack and routing layers cost more than all of a webh
 of them: they take a scope and answer bytes, and they never raise. Their contract is declared in `app.openapi`.
 """
 
-from asyncio import Event, sleep
+from asyncio import Event, sleep, timeout
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from app.upstream.errors import BodyTooLarge
+from app.upstream.errors import BodyTooLarge, BodyTooSlow
 from app.upstream.reply import Reply
 
 Scope = MutableMapping[str, Any]
@@ -20,6 +20,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_SECONDS = 15.0
+"""For what is still to come of a body when its first piece is here."""
 
 _QUERY = "webpubsub.query_string"
 
@@ -84,16 +87,23 @@ class _WithQuery:
         await self._endpoint({**scope, "query_string": scope.get(_QUERY, scope["query_string"])}, receive, send)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises `BodyTooLarge` past `limit` bytes and `ClientGone` when the caller hangs up."""
+async def read_body(receive: Receive, limit: int, seconds: float = BODY_SECONDS) -> bytes:
+    """The whole body.
+
+    Raises `BodyTooLarge` past `limit` bytes, `BodyTooSlow`, and `ClientGone` when the caller hangs up.
+    """
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
         chunks, size = [body], len(body)
-        while message.get("more_body") and size <= limit:
-            message = await receive()
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
+        try:
+            async with timeout(seconds):
+                while message.get("more_body") and size <= limit:
+                    message = await receive()
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+        except TimeoutError:
+            raise BodyTooSlow("the body took too long", f"{size} bytes of a body came in {seconds:g} s") from None
         body = b"".join(chunks)
     if message["type"] == "http.disconnect":
         raise ClientGone

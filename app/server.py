@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import uvicorn
 
 from app.direct import ASGIApp, DirectFastAPI
+from app.incoming import IncomingLimits
 
 
 class DidNotStart(RuntimeError):
@@ -57,6 +58,7 @@ async def serving(
     """The application answers inside. Raises `DidNotStart`. Nobody else's word for an address is believed."""
     config = uvicorn.Config(
         app,
+        http=IncomingLimits,
         access_log=False,
         log_config=None,
         server_header=False,

@@ -14,9 +14,13 @@ from azure.core.credentials_async import AsyncTokenCredential
 
 from app.clients.access import AccessIssuer, EntraAccessIssuer, KeyAccessIssuer
 from app.clients.bearer import Bearer, EntraBearer, KeyBearer
+from app.clients.credential import credential_for
 from app.clients.entra import EntraVerifier
 from app.clients.identity import AppServiceIdentity, Identity, OidcIdentity, QueryIdentity, own_identity
+from app.clients.key_file import followed
+from app.clients.keys import AccessKeys
 from app.clients.limiter import RateLimiter
+from app.clients.other_key import OtherKey
 from app.clients.service_client import AzureServiceClient
 from app.clients.webpubsub import ServiceSender
 from app.fanout.delivery import Delivery, RetryPolicy
@@ -78,7 +82,9 @@ class Services:
         """Why `open` raised, in one sentence."""
         classes = [load_hub_class(path) for path in settings.hubs]
         names = [one.name for one in classes]
-        self._credential = _credential(settings)
+        self.keys = AccessKeys(settings.own_connections, settings.further_connections, settings.webpubsub_endpoint)
+        self._credential = credential_for(settings)
+        self._bearer = _bearer(settings, self._credential, self.keys)
         self._clients: dict[str, AzureServiceClient] = {}
         self.fanout: Fanout | None = None
         self.publishers: dict[str, Publisher] = {}
@@ -89,12 +95,13 @@ class Services:
         service_clients: dict[str, ServiceClient] = {}
         if publisher_for is None:
             stores = stores_for(settings.store.get_secret_value())
-            self.fanout = _fanout(settings, self._credential, stores.outbox)
+            self.fanout = _fanout(settings, self._bearer, stores.outbox)
             if self.fanout is not None:
                 self.storage = stores.storage
             outbox = self.fanout.outbox if self.fanout else None
+            policy = OtherKey(self.keys) if settings.connection else None
             for name in names:
-                self._clients[name.lower()] = AzureServiceClient(settings.service_url, name, self._credential)
+                self._clients[name.lower()] = AzureServiceClient(settings.service_url, name, self._credential, policy)
                 self.publishers[name.lower()] = OutboxPublisher(name, outbox)
             service_clients.update(self._clients)
         else:
@@ -115,7 +122,7 @@ class Services:
         }
         self._verifier = _verifier(settings)
         self.authentication = Authentication(
-            Origins(settings.endpoints, settings.webpubsub_allowed_origins),
+            Origins(self.keys.endpoints, settings.webpubsub_allowed_origins),
             bearer=self._verifier,
             allow_unverified=settings.allow_unverified_webhooks,
         )
@@ -141,6 +148,7 @@ class Services:
             ),
         )
         self.issuer = self._issuer()
+        self.keys.changed = self._use_keys
         self.metrics = Metrics(
             self.followups, self.fanout.outbox if self.fanout else None, self.fanout.delivery if self.fanout else None
         )
@@ -167,8 +175,17 @@ class Services:
     def _issuer(self) -> AccessIssuer | None:
         connection = self.settings.connection
         if connection is not None:
-            return KeyAccessIssuer(connection.endpoint, connection.access_key.get_secret_value().encode())
+            return KeyAccessIssuer(connection.endpoint, self.keys.current)
         return EntraAccessIssuer(self._clients) if self.settings.service_url and self._clients else None
+
+    def _use_keys(self) -> None:
+        """What was made of the keys before is made of those of now."""
+        self.authentication.origins = Origins(self.keys.endpoints, self.settings.webpubsub_allowed_origins)
+        for signing in (self._bearer, self.issuer):
+            if isinstance(signing, KeyBearer | KeyAccessIssuer):
+                signing.use(self.keys.current)
+        if isinstance(self._credential, AzureKeyCredential):
+            self._credential.update(self.keys.current.decode())
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -186,6 +203,8 @@ class Services:
                     auto_decompress=False,
                 )
             )
+            if (file := self.settings.webpubsub_connection_string_file) is not None:
+                await stack.enter_async_context(followed(file, self.settings.own_connections, self.keys.replace))
             if isinstance(self._credential, AsyncTokenCredential):
                 await stack.enter_async_context(self._credential)
             if self._verifier is not None:
@@ -240,21 +259,7 @@ class Services:
             log.warning("no Web PubSub service is configured, so nothing can be sent or negotiated")
 
 
-def _credential(settings: Settings) -> AzureKeyCredential | AsyncTokenCredential | None:
-    if settings.connection is not None:
-        return AzureKeyCredential(settings.connection.access_key.get_secret_value())
-    if settings.webpubsub_endpoint is None:
-        return None
-    # A tenth of a second to import, and only deployments without keys need it.
-    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
-
-    return DefaultAzureCredential()
-
-
-def _fanout(
-    settings: Settings, credential: AzureKeyCredential | AsyncTokenCredential | None, store: Store
-) -> Fanout | None:
-    bearer = _bearer(settings, credential)
+def _fanout(settings: Settings, bearer: Bearer | None, store: Store) -> Fanout | None:
     if settings.service_url is None or bearer is None:
         return None
     sender = ServiceSender(settings.service_url, bearer, timeout_seconds=settings.fanout_send_timeout_seconds)
@@ -272,9 +277,11 @@ def _fanout(
     return Fanout(sender, delivery, Outbox(store, delivery, limits, trace))
 
 
-def _bearer(settings: Settings, credential: AzureKeyCredential | AsyncTokenCredential | None) -> Bearer | None:
+def _bearer(
+    settings: Settings, credential: AzureKeyCredential | AsyncTokenCredential | None, keys: AccessKeys
+) -> Bearer | None:
     if settings.connection is not None:
-        return KeyBearer(settings.connection.access_key.get_secret_value().encode())
+        return KeyBearer(keys.current, refused=keys.refused)
     return EntraBearer(credential) if isinstance(credential, AsyncTokenCredential) else None
 
 

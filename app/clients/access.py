@@ -68,6 +68,10 @@ class KeyAccessIssuer:
 
     def __init__(self, endpoint: str, access_key: bytes) -> None:
         self._endpoint = endpoint
+        self.use(access_key)
+
+    def use(self, access_key: bytes) -> None:
+        """Signs with this one from now on."""
         self._keyed = hmac.new(access_key, digestmod="sha256")
 
     async def issue(

@@ -33,10 +33,24 @@ class Bearer(Protocol):
 class KeyBearer:
     """Signs with the access key. The audience is the request's URL: a token is kept for each, until close to expiry."""
 
-    def __init__(self, access_key: bytes, *, clock: Callable[[], float] = time) -> None:
-        self._keyed = hmac.new(access_key, digestmod="sha256")
+    def __init__(
+        self,
+        access_key: bytes,
+        *,
+        refused: Callable[[bytes], object] = lambda _: None,
+        clock: Callable[[], float] = time,
+    ) -> None:
+        """`refused` hears of a key whose token the service did not take, and may `use` another."""
+        self._refused = refused
         self._clock = clock
         self._kept: dict[str, tuple[float, bytes]] = {}
+        self.use(access_key)
+
+    def use(self, access_key: bytes) -> None:
+        """Signs with this one from now on."""
+        self._key = access_key
+        self._keyed = hmac.new(access_key, digestmod="sha256")
+        self._kept.clear()
 
     async def value(self, url: str) -> bytes:
         now = self._clock()
@@ -54,6 +68,7 @@ class KeyBearer:
         kept = self._kept.get(url)
         if kept is not None and kept[1] == value:
             del self._kept[url]
+            self._refused(self._key)
 
 
 class EntraBearer:

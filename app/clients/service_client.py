@@ -13,6 +13,7 @@ import aiohttp
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
@@ -27,14 +28,22 @@ API_VERSION = "2024-12-01"
 
 
 class AzureServiceClient:
-    """One hub's service client. `open` before use, `close` after; the session is shared and not closed here."""
+    """One hub's service client. `open` before use, `close` after; the session is shared and not closed here.
+
+    `policy` sees each signed request on its way out.
+    """
 
     def __init__(
-        self, endpoint: str | None, hub: str, credential: AzureKeyCredential | AsyncTokenCredential | None
+        self,
+        endpoint: str | None,
+        hub: str,
+        credential: AzureKeyCredential | AsyncTokenCredential | None,
+        policy: AsyncHTTPPolicy[Any, Any] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._hub = hub
         self._credential = credential
+        self._policy = policy
         self._client: WebPubSubServiceClient | None = None
 
     async def open(self, session: aiohttp.ClientSession) -> None:
@@ -49,6 +58,7 @@ class AzureServiceClient:
             transport=transport,
             retry_total=2,
             retry_backoff_factor=0.2,
+            custom_hook_policy=self._policy,
         )
 
     async def close(self) -> None:

@@ -1,19 +1,22 @@
 """Who is in a group, once and as it changes: for pages beside the connection, and for dashboards."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from functools import partial
 from time import time
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import structlog
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
+from starlette.responses import StreamingResponse
 
 from app.clients.client_tokens import ClientTokens
 from app.dependencies import ServicesDep
+from app.direct import Receive, Scope, Send
 from app.upstream.errors import NotAuthentic, Refused
 from app.upstream.roster import Change, Roster
 from app.upstream.storage import FellBehind, StorageError
@@ -22,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 STREAM_SECONDS = 3600.0
 """Then a reader has to come again, and show a token that is still good."""
+KEEP_ALIVE_SECONDS = 15.0
+"""Proxies cut connections on which nothing comes."""
+STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 router = APIRouter(tags=["members"])
 bearer = HTTPBearer(auto_error=False, description="A client access token of this hub, as /negotiate gives it")
@@ -46,12 +52,16 @@ class Reading(NamedTuple):
 
 
 async def reading(
-    hub: str, services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    hub: str,
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    response: Response,
 ) -> Reading:
     """In development everybody may; elsewhere who has a client access token of the hub."""
+    response.headers["cache-control"] = "no-store"
     until = time() + STREAM_SECONDS
     if not services.settings.development:
-        until = min(until, _expiry(ClientTokens(services.settings.endpoints), credentials, hub))
+        until = min(until, _expiry(ClientTokens(services.keys.endpoints), credentials, hub))
     roster = services.rosters.get(hub.lower())
     if roster is None:
         raise HTTPException(404, "no such hub here, or it keeps no roster")
@@ -75,58 +85,71 @@ async def members(group: str, read: ReadingDep) -> GroupMembers:
         raise HTTPException(503, "busy, try again", {"retry-after": "1"}) from error
 
 
+class EventStream(StreamingResponse):
+    """Server-sent events. Closes the iterator when the reader is gone, wherever it stands then."""
+
+    media_type = "text/event-stream"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)):
+            await super().__call__(scope, receive, send)
+
+
 @router.get(
     "/hubs/{hub}/groups/{group:path}/members/changes",
     summary="Who comes and goes",
-    response_class=EventSourceResponse,
+    response_class=EventStream,
     responses=REFUSALS,
 )
-async def changes(group: str, read: ReadingDep, request: Request) -> AsyncIterator[ServerSentEvent]:
+async def changes(group: str, read: ReadingDep, request: Request) -> EventStream:
     """Server-sent events: `snapshot` with all members, then `joined` and `left` with `user` and `at`.
 
     A further `snapshot` replaces what was known. The stream ends with the token, or after an hour.
     """
-    stopping = asyncio.create_task(request.app.stopping.wait())
+    return EventStream(_events(read, group, request.app.stopping), headers=STREAM_HEADERS)
+
+
+async def _events(read: Reading, group: str, stopping: asyncio.Event) -> AsyncGenerator[bytes, None]:
+    ending = asyncio.create_task(stopping.wait())
     try:
-        async for event in _events(read, group, stopping):
-            yield event
+        while True:
+            async with read.roster.changes(group) as changes:
+                yield _event("snapshot", await _members(read.roster, group))
+                try:
+                    while (left := read.until - time()) > 0 and not stopping.is_set():
+                        yield await _next(changes, ending, min(left, KEEP_ALIVE_SECONDS))
+                except FellBehind:
+                    continue
+                return
     except StorageError as error:
         log.warning("member stream ended", reason=str(error))
     finally:
-        stopping.cancel()
+        ending.cancel()
 
 
-async def _events(read: Reading, group: str, stopping: asyncio.Task[bool]) -> AsyncIterator[ServerSentEvent]:
-    while True:
-        async with read.roster.changes(group) as changes:
-            yield ServerSentEvent(event="snapshot", data=await _members(read.roster, group))
-            try:
-                while (change := await _next(changes, stopping, read.until - time())) is not None:
-                    yield ServerSentEvent(
-                        event="joined" if change.is_in else "left", data={"user": change.user_id, "at": change.at}
-                    )
-            except FellBehind:
-                continue
-            return
-
-
-async def _next(changes: AsyncIterator[Change], stopping: asyncio.Task[bool], seconds: float) -> Change | None:
-    """`None` when the server stops or the time is up."""
+async def _next(changes: AsyncIterator[Change], ending: asyncio.Task[bool], seconds: float) -> bytes:
+    """A comment when nothing changes for so long, or the server stops."""
     try:
-        async with asyncio.timeout(max(0.0, seconds)) as limit:
+        async with asyncio.timeout(seconds) as limit:
             end = partial(_end, limit)
-            stopping.add_done_callback(end)
+            ending.add_done_callback(end)
             try:
-                return await anext(changes, None)
+                change = await anext(changes)
             finally:
-                stopping.remove_done_callback(end)
+                ending.remove_done_callback(end)
     except TimeoutError:
-        return None
+        return b": nothing new\n\n"
+    return _event("joined" if change.is_in else "left", {"user": change.user_id, "at": change.at})
 
 
 def _end(limit: asyncio.Timeout, _: object) -> None:
     if not limit.expired():
         limit.reschedule(0)
+
+
+def _event(name: str, value: object) -> bytes:
+    """JSON has no line break of its own, so one line holds it."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), to_json(value))
 
 
 async def _members(roster: Roster, group: str) -> GroupMembers:

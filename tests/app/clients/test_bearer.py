@@ -252,3 +252,25 @@ async def test_a_refused_token_is_not_used_for_want_of_another(entra: EntraBeare
 
     with pytest.raises(NoBearer):
         await entra.value(URL)
+
+
+async def test_another_key_signs_from_its_first_token_on(key_bearer: KeyBearer) -> None:
+    await key_bearer.value(URL)
+
+    key_bearer.use(b"another-key-of-at-least-thirty-two-bytes-00")
+
+    with pytest.raises(jwt.InvalidSignatureError):
+        claims(await key_bearer.value(URL))
+
+
+async def test_the_key_of_a_refused_token_is_told_unless_another_counts_by_then(clock: Clock) -> None:
+    refused: list[bytes] = []
+    signing = KeyBearer(b"first" * 10, refused=refused.append, clock=clock)
+    of_the_first = await signing.value(URL)
+
+    signing.forget(URL, of_the_first)
+    signing.use(b"other" * 10)
+    await signing.value(URL)
+    signing.forget(URL, of_the_first)
+
+    assert refused == [b"first" * 10]

@@ -131,12 +131,12 @@ async def test_an_unauthorized_request_is_tried_once_more_with_another_token(dat
     assert [request.authorization for request in data_plane.requests] == ["Bearer 1", "Bearer 2"]
 
 
-async def test_a_request_unauthorized_twice_has_failed(data_plane: DataPlane, sender: ServiceSender) -> None:
+async def test_a_request_unauthorized_twice_is_tried_again_later(data_plane: DataPlane, sender: ServiceSender) -> None:
     data_plane.statuses = [401, 401]
 
     failure = await failure_of(sender)
 
-    assert (failure.status, failure.is_final) == (401, True)
+    assert (failure.status, failure.is_final) == (401, False)
     assert len(data_plane.requests) == 2
 
 
