@@ -28,7 +28,8 @@ _OUR_CODES = ("bad-room", "empty", "too-long")
 def named(event: UserEvent) -> dict[str, JsonValue]:
     """The members of what a page asked that come back where it is declined."""
     asked = event.data.value if isinstance(event.data, JsonData) else None
-    return {name: asked[name] for name in ("room", "key") if name in asked} if isinstance(asked, dict) else {}
+    found = {name: asked.get(name) for name in ("room", "key")} if isinstance(asked, dict) else {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def is_room(group: str) -> bool:
