@@ -24,6 +24,8 @@ def load_hub_class(path: str) -> type[Hub]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise HubError(f"cannot import {error.name!r} for the hub {path!r}") from error
+    except Exception as error:  # whatever a module of somebody's raises while it is read
+        raise HubError(f"importing {module_name!r} failed: {type(error).__name__}: {error}") from error
     hub_class = getattr(module, class_name, None)
     if not (isinstance(hub_class, type) and issubclass(hub_class, Hub)):
         raise HubError(f"{module_name!r} has no class {class_name!r} that inherits from Hub")

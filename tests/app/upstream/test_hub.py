@@ -1,5 +1,6 @@
 """Hubs: which method gets which event, how they are found and built, and how they are tested."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +186,19 @@ def test_a_collaborator_without_a_type_is_named() -> None:
 def test_a_hub_that_cannot_be_loaded_is_explained(path: str, complaint: str) -> None:
     with pytest.raises(HubError, match=complaint):
         load_hub_class(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"), [("class Half(", "SyntaxError"), ("raise OSError('no disk')", "OSError: no disk")]
+)
+def test_a_module_that_cannot_be_read_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, complaint: str
+) -> None:
+    (tmp_path / "half_a_hub.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(HubError, match=f"importing 'half_a_hub' failed: {complaint}"):
+        load_hub_class("half_a_hub:Half")
 
 
 def test_hubs_are_found_without_case_and_named_once() -> None:
