@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
@@ -18,74 +18,82 @@ from app.client.program import Listener, Plan, Program
 from app.client.protocols import PUBSUB, Protocol, ProtocolName, raw
 from app.client.transcript import ForPeople, ForPrograms, Transcript
 from app.client.words import ABOUT_DATA, HELP, NotUnderstood, read
-from app.console import fail, out, printable, service_settings
+from app.console import fail, out, service_settings
+from app.printable import printable
 from app.upstream.registry import load_hub_class
 
 PANEL_WAY = "Which way in"
 PANEL_SCRIPT = "In scripts"
 
+Hub = Annotated[str | None, typer.Option(help="Hub; the first of HUBS where it is left out.")]
+UserId = Annotated[str | None, typer.Option("--user-id", "--user", help="User id; anonymous without one.")]
+Spoken = Annotated[ProtocolName, typer.Option(help="Subprotocol; the reliable ones recover a lost connection.")]
+Groups = Annotated[list[str] | None, typer.Option(help="A group to start in.")]
+Roles = Annotated[
+    list[str] | None, typer.Option(help="What it may do, as webpubsub.joinLeaveGroup or webpubsub.sendToGroup.")
+]
+SendTo = Annotated[
+    str | None, typer.Option("--send-to-group", help="Raw only: every frame is published to this group.")
+]
+Reconnect = Annotated[bool, typer.Option("--reconnect", help="After a loss start anew, again and again.")]
+Url = Annotated[str | None, typer.Option(help="A client access URL.", rich_help_panel=PANEL_WAY)]
+Negotiate = Annotated[
+    str | None, typer.Option(help="The URL of an upstream that hands out access.", rich_help_panel=PANEL_WAY)
+]
+Service = Annotated[
+    str | None, typer.Option(help="The service, instead of WEBPUBSUB_CONNECTION_STRING.", rich_help_panel=PANEL_WAY)
+]
+Execute = Annotated[
+    list[str] | None,
+    typer.Option("--exec", help='A command, as "sendtogroup lobby hi".', rich_help_panel=PANEL_SCRIPT),
+]
+Listen = Annotated[bool, typer.Option("--listen", help="Go on after the last command.", rich_help_panel=PANEL_SCRIPT)]
+Count = Annotated[int | None, typer.Option(min=1, help="End after so many messages.", rich_help_panel=PANEL_SCRIPT)]
+Seconds = Annotated[
+    float | None, typer.Option("--for", min=0, help="End after so many seconds.", rich_help_panel=PANEL_SCRIPT)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object a line, for each frame.", rich_help_panel=PANEL_SCRIPT)
+]
+
 
 def client(  # noqa: PLR0913, PLR0917 - one parameter an option
-    hub: Annotated[str | None, typer.Option(help="Hub; the first of HUBS where it is left out.")] = None,
-    user_id: Annotated[str | None, typer.Option("--user-id", "--user", help="User id; anonymous without one.")] = None,
-    protocol: Annotated[
-        ProtocolName, typer.Option(help="Subprotocol; the reliable ones recover a lost connection.")
-    ] = ProtocolName.JSON,
-    group: Annotated[list[str] | None, typer.Option(help="A group to start in.")] = None,
-    role: Annotated[
-        list[str] | None, typer.Option(help="What it may do, as webpubsub.joinLeaveGroup or webpubsub.sendToGroup.")
-    ] = None,
-    send_to: Annotated[
-        str | None, typer.Option("--send-to-group", help="Raw only: every frame is published to this group.")
-    ] = None,
-    url: Annotated[str | None, typer.Option(help="A client access URL.", rich_help_panel=PANEL_WAY)] = None,
-    negotiate: Annotated[
-        str | None, typer.Option(help="The URL of an upstream that hands out access.", rich_help_panel=PANEL_WAY)
-    ] = None,
-    connection_string: Annotated[
-        str | None,
-        typer.Option(help="The service, instead of WEBPUBSUB_CONNECTION_STRING.", rich_help_panel=PANEL_WAY),
-    ] = None,
-    reconnect: Annotated[bool, typer.Option("--reconnect", help="After a loss start anew, again and again.")] = False,
-    execute: Annotated[
-        list[str] | None,
-        typer.Option("--exec", help='A command, as "sendtogroup lobby hi".', rich_help_panel=PANEL_SCRIPT),
-    ] = None,
-    listen: Annotated[
-        bool, typer.Option("--listen", help="Go on after the last command.", rich_help_panel=PANEL_SCRIPT)
-    ] = False,
-    count: Annotated[
-        int | None, typer.Option(min=1, help="End after so many messages.", rich_help_panel=PANEL_SCRIPT)
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option("--for", min=0, help="End after so many seconds.", rich_help_panel=PANEL_SCRIPT)
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, for each frame.", rich_help_panel=PANEL_SCRIPT)
-    ] = False,
+    hub: Hub = None,
+    user_id: UserId = None,
+    protocol: Spoken = ProtocolName.JSON,
+    group: Groups = None,
+    role: Roles = None,
+    send_to: SendTo = None,
+    reconnect: Reconnect = False,
+    url: Url = None,
+    negotiate: Negotiate = None,
+    connection_string: Service = None,
+    execute: Execute = None,
+    listen: Listen = False,
+    count: Count = None,
+    seconds: Seconds = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Connects, shows what comes and says what it is told to. `help` at the prompt lists the commands.
+    """A client of the service: shows what comes, and says what it is told to, at a prompt or in a script.
 
-    In a terminal there is a prompt with completion and history. Otherwise commands are read from standard input, one a
-    line. The exit code is 0, or 1 where the client was refused, cut off, or had a command refused.
+    The prompt is for terminals; `help` lists its commands. Otherwise they come from standard input, one a line.
+
+    The exit code is 1 where the client was refused or cut off, or where a command of a script failed.
     """
     for line in execute or ():
         _check(line)
-    has_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    is_script = bool(execute or listen or as_json or count or seconds is not None) or not has_terminal
-    # A terminal behind a pipe has no prompt, and nothing to say.
-    listens = listen or (is_script and not execute and sys.stdin.isatty())
-    plan = Plan(listens=listens, messages=count, seconds=seconds, is_script=is_script)
     access = _access(hub, user_id, role or [], group or [], Way(url, negotiate, connection_string))
-    spoken = _spoken(protocol, send_to)
+    made = Client(_spoken(protocol, send_to), access, reconnect=reconnect)
     if send_to is not None:
-        access = publishing(access, send_to)
-    if is_script:
-        lines = given_lines(execute or ()) if execute or sys.stdin.isatty() else piped_lines()
-        work = _script(Client(spoken, access, reconnect=reconnect), plan, lines, as_json=as_json)
-    else:
-        work = _talk(Client(spoken, access, reconnect=reconnect), plan, group or [])
-    raise SystemExit(asyncio.run(work))
+        made = replace(made, access=publishing(access, send_to))
+    is_typed = sys.stdin.isatty()
+    if is_typed and sys.stdout.isatty() and not (execute or listen or count or as_json or seconds is not None):
+        raise SystemExit(asyncio.run(_talk(made, group or [])))
+    # A terminal in front of a pipe, or of options for scripts, has no prompt: there it only listens.
+    listens = listen or (is_typed and not execute)
+    plan = Plan(listens=listens, messages=count, seconds=seconds, says_all=bool(execute))
+    lines = given_lines(execute or ()) if execute or is_typed else piped_lines()
+    raise SystemExit(asyncio.run(_script(made, plan, lines, as_json=as_json)))
 
 
 @dataclass(frozen=True)
@@ -169,12 +177,12 @@ async def _script(client: Client, plan: Plan, lines: AsyncIterator[str], *, as_j
     return await program.run(lines)
 
 
-async def _talk(client: Client, plan: Plan, groups: list[str]) -> int:
+async def _talk(client: Client, groups: list[str]) -> int:
     # Four hundredths of a second to import, and a script has no prompt.
     from app.client.prompt import Names, kept_history, typed_lines  # noqa: PLC0415
 
     console = Console(highlight=False, soft_wrap=True)
-    names, who = Names(groups), Who()
+    names, who, plan = Names(groups), Who(), Plan(is_script=False)
     listener = Listener(plan, ForPeople(console, console).show, names.note, who.note)
     program = Program(
         client.connection(listener),

@@ -9,10 +9,11 @@ import typer
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from app.console import fail, out, printable, read_settings
+from app.console import fail, out, read_settings
 from app.fanout.store import DeadLetter, DeadLetters, EntryId
 from app.fanout.stores import dead_letters_for
 from app.models.actions import ACTION
+from app.printable import printable
 from app.upstream.storage import StorageError
 
 outbox_cli = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be delivered, with the reason.")

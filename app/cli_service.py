@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.console import printable
 from app.models.payloads import Payload
+from app.printable import printable
 from app.service_call import PayloadKind, Target, payload
 
 service_cli = typer.Typer(

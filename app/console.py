@@ -21,19 +21,18 @@ def read_settings(**overrides: object) -> Settings:
 
 def service_settings(connection_string: str | None = None) -> Settings:
     """Settings that name a service: the given one, or else the configured one. Ends the program where there is none."""
-    given = {"webpubsub_connection_string": connection_string, "webpubsub_endpoint": None} if connection_string else {}
-    settings = read_settings(**given)
+    given = {
+        "webpubsub_connection_string": connection_string,
+        "webpubsub_connection_string_file": None,
+        "webpubsub_endpoint": None,
+    }
+    settings = read_settings(**(given if connection_string else {}))
     if settings.service_url is None:
         fail(
             "no service is configured: give --connection-string, or set WEBPUBSUB_CONNECTION_STRING, or "
             "WEBPUBSUB_ENDPOINT to use Entra; `webpubsub dev` prints the connection string of the local service"
         )
     return settings
-
-
-def printable(value: object) -> str:
-    """Clients name groups, and MQTT devices themselves: what a terminal would obey is written out."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in str(value))
 
 
 def fail(message: str) -> NoReturn:

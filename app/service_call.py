@@ -9,18 +9,16 @@ from enum import StrEnum
 from typing import NoReturn, TypeVar
 
 import aiohttp
-from azure.core.exceptions import AzureError, HttpResponseError
-from pydantic import ValidationError
 from pydantic_core import to_json
 from rich.console import Console
 
-from app.client.connection import unreachable
 from app.client.words import NotUnderstood, file_payload, json_payload, payload_of, text_payload
 from app.clients.credential import service_client
+from app.clients.refusal import words_of
 from app.clients.service_client import AzureServiceClient
-from app.console import fail, out, printable, service_settings
+from app.console import fail, out, service_settings
 from app.models.payloads import Payload
-from app.models.wire import WireModel
+from app.printable import printable
 from app.settings import Settings
 from app.upstream.errors import ServiceError
 from app.upstream.registry import load_hub_class
@@ -33,13 +31,6 @@ class PayloadKind(StrEnum):
     AUTO = "auto"
     TEXT = "text"
     JSON = "json"
-
-
-class _Refusal(WireModel):
-    """What the service says with a status of 400 and above (spec/service.md 8.2)."""
-
-    code: str = ""
-    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +86,7 @@ class Target:
             out.print(text, markup=False)
 
     def _refused(self, errors: Console, error: ServiceError) -> NoReturn:
-        code, message = _words_of(error)
+        code, message = words_of(error)
         if self.as_json:
             told = {"status": error.status, "code": code, "message": message}
             errors.print(to_json({"error": told}).decode(), markup=False)
@@ -110,23 +101,6 @@ async def _called(settings: Settings, hub: str, work: Callable[[AzureServiceClie
     timeout = aiohttp.ClientTimeout(total=settings.service_timeout_seconds)
     async with aiohttp.ClientSession(timeout=timeout) as session, service_client(settings, hub, session) as client:
         return await work(client)
-
-
-def _words_of(refused: ServiceError) -> tuple[str, str]:
-    """The service's code and sentence, where it gave any."""
-    match refused.__cause__:
-        case HttpResponseError(response=response) if response is not None:
-            try:
-                refusal = _Refusal.model_validate_json(response.text() or "{}")
-            except ValidationError:
-                refusal = _Refusal()
-            return refusal.code, refusal.message
-        case AzureError(inner_exception=aiohttp.ClientConnectorError() as error):
-            return "", unreachable(error).sentence
-        case AzureError(message=message):
-            return "", message
-        case _:
-            return "", ""
 
 
 def payload(text: str | None, file: str | None, kind: PayloadKind) -> Payload:

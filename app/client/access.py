@@ -1,5 +1,6 @@
 """Where the client access URL comes from. It is asked for anew for every new connection: tokens expire."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from yarl import URL
 from app.client.endings import Ending, Refused, Unreachable
 from app.clients.access import AccessIssuer, EntraAccessIssuer, KeyAccessIssuer
 from app.clients.credential import service_client
+from app.clients.refusal import words_of
 from app.models.wire import WireModel
 from app.settings import Settings
 from app.upstream.errors import ServiceError
@@ -17,6 +19,7 @@ from app.upstream.errors import ServiceError
 Access = Callable[[aiohttp.ClientSession], Awaitable[str]]
 """Returns a URL that opens one connection. Raises `NoAccess`, and what aiohttp raises."""
 
+ANSWER_LIMIT = 64 * 1024
 LONGEST_QUOTE = 200
 
 
@@ -61,7 +64,7 @@ def negotiated(upstream: str, hub: str | None, user_id: str | None) -> Access:
 
     async def access(http: aiohttp.ClientSession) -> str:
         async with http.get(address) as answer:
-            body = await answer.content.read(64 * 1024)
+            body = await _start_of(answer.content)
             if answer.status != 200:
                 said = body.decode("utf-8", "replace")[:LONGEST_QUOTE] if answer.content_type == "text/plain" else ""
                 raise NoAccess(Refused(answer.status, f"by the upstream: {said}" if said else ""))
@@ -71,6 +74,13 @@ def negotiated(upstream: str, hub: str | None, user_id: str | None) -> Access:
             raise NoAccess(Unreachable("the upstream gave an answer that holds no client access URL")) from None
 
     return access
+
+
+async def _start_of(content: aiohttp.StreamReader) -> bytes:
+    try:
+        return await content.readexactly(ANSWER_LIMIT)
+    except asyncio.IncompleteReadError as end:
+        return end.partial
 
 
 def publishing(access: Access, group: str) -> Access:
@@ -101,7 +111,9 @@ def _from_issuer(issuer: AccessIssuer, person: Person) -> Access:
             issue = issuer.issue(person.hub, user_id=person.user_id, roles=person.roles, groups=person.groups)
             return (await issue).url
         except ServiceError as error:
-            ending = Unreachable("the service issued no token") if error.status is None else Refused(error.status)
-            raise NoAccess(ending) from error
+            code, message = words_of(error)
+            if error.status is not None:
+                raise NoAccess(Refused(error.status, message or code)) from error
+            raise NoAccess(Unreachable(f"the service issued no token: {message}")) from error
 
     return access

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from app.client.comeback import Again, Comeback
 from app.client.endings import Closed, Ending, Refused, Unreachable
 from app.client.frames import Command, Connected, Disconnected, Frame, Heard, Ping
 from app.client.protocols import Protocol
+from app.client.reaching import unreachable
 from app.client.session import Outcome, Recovery, Session
 
 # A connect handler may take its time; it is asked while the handshake waits.
@@ -59,6 +59,7 @@ class Connection:
         self._writing = asyncio.Lock()
         self._closing = asyncio.Event()
         self._settled = asyncio.Event()
+        self._owing = asyncio.Event()
         self.ready = asyncio.Event()
         """Set once the service has greeted this client for the first time."""
 
@@ -144,15 +145,15 @@ class Connection:
             self._socket = socket
             await self._write(list(self._session.resume() if is_recovery else self._session.rejoin()))
         if self._protocol.is_raw:
+            self._comeback.worked(asyncio.get_running_loop().time())
             self._tell(Opened())
-            self._found()
+            self.ready.set()
         confirming = asyncio.create_task(self._confirm())
         try:
             return await self._listen(socket)
         finally:
             confirming.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await confirming
+            await asyncio.gather(confirming, return_exceptions=True)
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:
         farewell = ""
@@ -170,23 +171,17 @@ class Connection:
             if isinstance(heard, Disconnected):
                 farewell = heard.reason
             if self._session.owes_at_once:
-                await self._write_sequence_ack()
+                self._owing.set()
 
     def _hear(self, frame: Frame) -> Heard | Outcome | None:
         heard = self._session.hear(frame)
-        if isinstance(heard, Connected):
-            self._found()
-        else:
-            self._comeback.worked(asyncio.get_running_loop().time())
+        self._comeback.worked(asyncio.get_running_loop().time())
         if heard is not None:
             self._tell(heard)
+        if isinstance(heard, Connected):
+            self.ready.set()
         self._note_settled()
         return heard
-
-    def _found(self) -> None:
-        self._comeback.worked(asyncio.get_running_loop().time())
-        self.ready.set()
-        self._note_settled()
 
     def _note_settled(self) -> None:
         if self._session.unanswered:
@@ -195,15 +190,14 @@ class Connection:
             self._settled.set()
 
     async def _confirm(self) -> None:
+        """Beside the reading, which must never wait for a write."""
         while True:
-            await asyncio.sleep(SEQUENCE_ACK_SECONDS)
-            await self._write_sequence_ack()
-
-    async def _write_sequence_ack(self) -> None:
-        async with self._writing:
-            frame = self._session.sequence_ack()
-            if frame is not None:
-                await self._write([frame])
+            await _within(SEQUENCE_ACK_SECONDS, self._owing.wait())
+            self._owing.clear()
+            async with self._writing:
+                frame = self._session.sequence_ack()
+                if frame is not None:
+                    await self._write([frame])
 
     async def _write(self, frames: Iterable[Frame]) -> None:
         """A socket that is lost says so to whoever reads from it; what wants an ack is sent again."""
@@ -212,23 +206,6 @@ class Connection:
         with contextlib.suppress(aiohttp.ClientError, ConnectionError):
             for data, is_text in frames:
                 await (self._socket.send_str(data.decode()) if is_text else self._socket.send_bytes(data))
-
-
-def unreachable(error: BaseException) -> Unreachable:
-    """Says what happened without the address, which may hold a token."""
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return Unreachable(f"there is no host {error.host}")
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return Unreachable(f"the certificate of {error.host}:{error.port} is not trusted")
-        case aiohttp.ClientConnectorError():
-            number = error.os_error.errno
-            why = os.strerror(number).lower() if number else "no answer"
-            return Unreachable(f"cannot connect to {error.host}:{error.port}: {why}")
-        case TimeoutError():
-            return Unreachable("nobody answered in time")
-        case _:
-            return Unreachable("the connection broke before it was open")
 
 
 async def _within(seconds: float, event: Awaitable[object]) -> bool:

@@ -14,19 +14,21 @@ from app.client.words import NotUnderstood, Quit, Said, ShowHelp, read
 from app.server import until_stopped
 
 FINE, FAILED = 0, 1
-GOODBYE_SECONDS = 5
+GOODBYE_SECONDS = 1
 
 
 @dataclass(frozen=True)
 class Plan:
     """What ends it: so many messages, so many seconds, with `listens` only a signal, otherwise the last command.
 
-    A script's commands wait for each other's answers, and one that fails decides the exit code; a person reads.
+    A script's commands wait for each other's answers, and one that fails decides the exit code; a person reads. With
+    `says_all` so many messages are enough only once every command was said.
     """
 
     listens: bool = False
     messages: int | None = None
     seconds: float | None = None
+    says_all: bool = False
     is_script: bool = True
 
     @property
@@ -54,13 +56,8 @@ class Listener:
             self.has_failed = True
         if is_message:
             self._messages += 1
-            if not self.is_short:
+            if self._messages == self._plan.messages:
                 self.enough.set()
-
-    @property
-    def is_short(self) -> bool:
-        """Whether messages are missing that were waited for."""
-        return self._plan.messages is None or self._messages < self._plan.messages
 
 
 class Program:
@@ -88,7 +85,7 @@ class Program:
         """The exit code."""
         running = asyncio.create_task(self._connection.run())
         talking = asyncio.create_task(self._talk(lines))
-        over = [asyncio.create_task(self._listener.enough.wait()), asyncio.create_task(until_stopped())]
+        over = [asyncio.create_task(self._has_enough(talking)), asyncio.create_task(until_stopped())]
         if self._plan.seconds is not None:
             over.append(asyncio.create_task(asyncio.sleep(self._plan.seconds)))
         try:
@@ -101,13 +98,18 @@ class Program:
             await asyncio.wait({running}, timeout=GOODBYE_SECONDS)
             await _cancelled(running, talking, *over)
 
+    async def _has_enough(self, talking: asyncio.Task[bool]) -> None:
+        await self._listener.enough.wait()
+        if self._plan.says_all:
+            await asyncio.wait({talking})
+
     def _code(self, ending: Ending | None, *, all_said: bool) -> int:
         """`ending` is `None` where this side has had enough."""
-        if ending is not None and not ending.is_clean:
+        if not self._connection.ready.is_set() or (ending is not None and not ending.is_clean):
             return FAILED
         if not self._plan.is_script:
             return FINE
-        is_short = self._plan.messages is not None and self._listener.is_short
+        is_short = self._plan.messages is not None and not self._listener.enough.is_set()
         is_cut = ending is not None and not all_said and not self._plan.goes_on
         return FAILED if is_short or is_cut or self._listener.has_failed or self._was_misunderstood else FINE
 

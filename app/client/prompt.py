@@ -3,12 +3,14 @@
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import Input, create_input
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from app.client.connection import Told
@@ -66,7 +68,7 @@ def _quoted(name: str) -> str:
 async def typed_lines(names: Names, who: Callable[[], str], history: History) -> AsyncIterator[str]:
     """Lines until Ctrl-D; Ctrl-C empties the line. Meanwhile whatever is printed appears above it."""
     session: PromptSession[str] = PromptSession(
-        history=history, completer=WordCompleter(names), complete_while_typing=False
+        history=history, completer=WordCompleter(names), complete_while_typing=False, input=silent_input()
     )
     sys.stdout.write("help lists the commands, Tab completes, Ctrl-D ends\n")
     with patch_stdout(raw=True):
@@ -77,6 +79,13 @@ async def typed_lines(names: Names, who: Callable[[], str], history: History) ->
                 continue
             except EOFError:
                 return
+
+
+def silent_input() -> Input:
+    """The terminal. Left to itself, it would echo the keys that are pressed while something is printed."""
+    terminal = create_input()
+    terminal.cooked_mode = nullcontext  # type: ignore[method-assign]  # it stays as it is for the prompt
+    return terminal
 
 
 def kept_history() -> History:

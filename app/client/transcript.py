@@ -27,8 +27,8 @@ from app.client.frames import (
 )
 from app.client.json_codec import payload_members
 from app.client.session import Outcome
-from app.console import printable
 from app.models.payloads import BinaryData, JsonData, Payload, ProtobufData, TextData
+from app.printable import printable
 
 BYTES_SHOWN = 32
 

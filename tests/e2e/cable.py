@@ -42,6 +42,7 @@ class Cable:
         try:
             await self.forward(reader, writer)
         finally:
+            writer.transport.abort()
             self._tasks.discard(task)
 
     async def unmount(self) -> None:

@@ -147,12 +147,13 @@ async def test_a_script_ends_when_it_was_told_to(env: dict[str, str]) -> None:
     say = ("--exec", "sendtogroup reef hi")
 
     enough, missing, elapsed = await asyncio.gather(
-        run(*hub, *say, *say, "--count", "2", "--for", "25", **env),
+        run(*hub, *say, *say, "--count", "1", "--for", "25", **env),
         run(*hub, "--count", "1", "--for", "0.1", "--user-id", "alone", "--protocol", "raw", **env),
         run(*hub, "--for", "0.1", **env),
     )
 
     assert enough.code == 0
+    assert [line.partition(" ")[0] for line in enough.lines] == ["connected", "[reef]", "ok", "ok"]
     assert missing.code == 1
     assert elapsed.code == 0
 
@@ -179,9 +180,10 @@ async def test_refusals_are_said_in_plain_words(
     upstream.answer = nobody
     bare = f"ws://localhost:{service.port}/client/hubs/den"
 
-    no_token, not_you, nothing_there = await asyncio.gather(
+    no_token, not_you, no_tls, nothing_there = await asyncio.gather(
         run("client", "--url", bare),
         run("client", "--hub", "den", **env),
+        run("client", "--hub", "den", WEBPUBSUB_ENDPOINT=service.endpoint),
         run("client", "--url", "ws://localhost:1/client/hubs/den?access_token=secret", "--reconnect", "--json"),
     )
 
@@ -189,6 +191,7 @@ async def test_refusals_are_said_in_plain_words(
     assert sentence.startswith("webpubsub: refused with 401: no token, one that is expired")
     assert no_token.code == 1
     assert not_you == (1, [], ["webpubsub: refused with 403: the upstream does not let this user in"])
+    assert no_tls.errors[0].startswith("webpubsub: the service issued no token: Bearer token authentication is not")
     assert nothing_there.objects == [
         {"type": "closed", "message": "cannot connect to localhost:1: connection refused", "then": "end"}
     ]
@@ -267,6 +270,12 @@ def through(cable: Cable, service: LocalPubSub) -> str:
     near = f"localhost:{cable.port}/client/hubs/den"
     roles = ("webpubsub.joinLeaveGroup", "webpubsub.sendToGroup")
     return f"ws://{near}?access_token={client_token(service, roles=roles, aud=f'http://{near}')}"
+
+
+async def test_to_have_waited_for_a_connection_in_vain_is_an_error(service: LocalPubSub, cable: Cable) -> None:
+    cable.pull()
+
+    assert await run("client", "--url", through(cable, service), "--for", "0.1") == (1, [], [])
 
 
 @pytest.mark.parametrize("protocol", RELIABLE)

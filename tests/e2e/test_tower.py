@@ -1,7 +1,9 @@
 """The control tower over the real service: a few simulated vehicles, some of them with MQTT, from load to delivery."""
 
 import asyncio
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
@@ -85,3 +87,19 @@ async def test_a_party_that_is_cut_off_comes_back() -> None:
         await until(lambda: counts.connected == simulation.standing().parties)
         delivered = seen.delivered
         await until(lambda: seen.delivered > delivered)
+
+
+async def test_the_command_tells_how_it_goes_and_ends_by_itself() -> None:
+    async with run_dev(port=0, service_port=0, hubs=HUBS, store="memory://") as servers:
+        options = ("--vehicles", "3", "--minutes", "0.03", "--negotiate", servers.upstream_url)
+        command = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("webpubsub"),
+            *("simulate", "tower", *options),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            said, complaints = await command.communicate()
+
+    assert (command.returncode, complaints) == (0, b"")
+    assert b"/39 connected" in said

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.client.connection import unreachable
 from app.client.endings import Closed, Refused
+from app.client.reaching import unreachable
 
 
 @pytest.mark.parametrize(

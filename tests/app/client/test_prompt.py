@@ -1,5 +1,8 @@
 """What Tab offers, and where the history is."""
 
+import os
+import pty
+import termios
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 
 from app.client.frames import JoinGroup, Message, Pong, SendEvent
-from app.client.prompt import Names, WordCompleter, kept_history
+from app.client.prompt import Names, WordCompleter, kept_history, silent_input
 from app.models.payloads import TextData
 
 
@@ -52,6 +55,24 @@ def test_names_are_those_that_came_up() -> None:
 
     assert list(names.groups) == ["a", "b"]
     assert offered("event ", names) == ["message ", "c "]
+
+
+def test_keys_pressed_while_something_is_printed_are_not_echoed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+
+    def echoes() -> bool:
+        return bool(termios.tcgetattr(theirs)[3] & termios.ECHO)
+
+    with os.fdopen(theirs, "r") as keyboard:
+        monkeypatch.setattr("sys.stdin", keyboard)
+        terminal = silent_input()
+        assert echoes()
+        with terminal.raw_mode():
+            with terminal.cooked_mode():  # as it is entered to print above the prompt
+                assert not echoes()
+            assert not echoes()
+        assert echoes()
+    os.close(ours)
 
 
 def test_the_history_is_in_the_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
