@@ -1,22 +1,24 @@
 """`webpubsub simulate`: clients that behave like people and machines, for demonstrations and for load."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from app.console import fail, out, read_settings
 from app.simulation.config import Config
 from app.simulation.doors import Door, KeyDoor, NegotiateDoor
-from app.simulation.run import Simulation, simulating
+from app.simulation.run import Simulation, Standing, simulating
 from app.upstream.connection_string import ConnectionString
 
 simulate_cli = typer.Typer(no_args_is_help=True, help="Clients that behave like people and machines.")
 
 LINE_SECONDS = 5.0
-LIVE_SECONDS = 0.5
+LIVE_SECONDS = 1.0
 SPARE_FILES = 200
 
 
@@ -47,10 +49,8 @@ def tower(
     door = _door(negotiate, connection_string)
     config = Config(vehicles=vehicles, rate=rate, mqtt_share=mqtt_share, speedup=speedup, seed=seed)
     _allow_files(vehicles + config.customers + config.transporters + SPARE_FILES)
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(_simulate(config, door, None if minutes is None else minutes * 60))
-    except KeyboardInterrupt:
-        out.print("[dim]Stopped.[/]")
 
 
 def _door(negotiate: str | None, connection_string: str | None) -> Door:
@@ -68,17 +68,26 @@ def _door(negotiate: str | None, connection_string: str | None) -> Door:
 async def _simulate(config: Config, door: Door, seconds: float | None) -> None:
     async with simulating(config, door) as simulation:
         try:
-            async with asyncio.timeout(seconds):
-                await (_tell_live(simulation) if out.is_terminal else _tell_in_lines(simulation))
-        except TimeoutError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await (_tell_live(simulation) if out.is_terminal else _tell_in_lines(simulation))
+        finally:
             out.print(simulation.standing().line())
 
 
 async def _tell_live(simulation: Simulation) -> None:
     with Live(console=out, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(Text(simulation.standing().line()), refresh=True)
+            live.update(_table(simulation.standing()), refresh=True)
             await asyncio.sleep(LIVE_SECONDS)
+
+
+def _table(standing: Standing) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text("seconds", style="dim"), f"{standing.seconds:.0f}")
+    for about, fact in standing.facts().items():
+        table.add_row(Text(about, style="bold red" if about == "trouble" else "dim"), fact)
+    return table
 
 
 async def _tell_in_lines(simulation: Simulation) -> None:

@@ -178,4 +178,6 @@ def _reason(error: Exception) -> str:
     """Without the text of aiohttp's errors, which hold the URL and its token."""
     if isinstance(error, aiohttp.WSServerHandshakeError):
         return f"the service answered {error.status}"
+    if isinstance(error, aiohttp.ClientConnectionError):
+        return "nobody answers"
     return str(error) if isinstance(error, NoWayIn) else type(error).__name__

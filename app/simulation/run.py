@@ -43,24 +43,27 @@ class Standing:
     lost: int
     failure: str
 
-    def line(self) -> str:
-        ages = (
-            ""
-            if self.age_p50 is None or self.age_p99 is None
-            else f", {self.age_p50 * 1000:.0f} ms old (p99 {self.age_p99 * 1000:.0f})"
-        )
-        troubles = [
-            f"{count} {word}"
-            for count, word in ((self.refused, "refused"), (self.unanswered, "unanswered"), (self.lost, "cut off"))
-            if count
-        ]
+    def facts(self) -> dict[str, str]:
+        """For people, by what they are about."""
+        age = ""
+        if self.age_p50 is not None and self.age_p99 is not None:
+            age = f", {self.age_p50 * 1000:.0f} ms old (p99 {self.age_p99 * 1000:.0f})"
+        counted = {"refused": self.refused, "unanswered": self.unanswered, "cut off": self.lost}
+        troubles = [f"{count} {word}" for word, count in counted.items() if count]
         if self.connected < self.parties and self.failure:
             troubles.append(self.failure)
-        return (
-            f"{self.seconds:5.0f} s  {self.connected}/{self.parties} connected  {self.sent:.0f} events/s out  "
-            f"{self.seen:.0f}/s at the tower{ages}  {self.under_way} under way  {self.delivered} delivered  "
-            f"{self.alerts} alerts ({self.raised} so far)" + "".join(f"  {one}" for one in troubles)
-        )
+        facts = {
+            "connected": f"{self.connected}/{self.parties}",
+            "sent": f"{self.sent:.0f} events/s",
+            "at the tower": f"{self.seen:.0f} events/s{age}",
+            "under way": str(self.under_way),
+            "delivered": str(self.delivered),
+            "alerts": f"{self.alerts}, {self.raised} so far",
+        }
+        return facts | ({"trouble": ", ".join(troubles)} if troubles else {})
+
+    def line(self) -> str:
+        return f"{self.seconds:5.0f} s  " + "  ".join(f"{about} {fact}" for about, fact in self.facts().items())
 
 
 class Simulation:

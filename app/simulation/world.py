@@ -20,12 +20,9 @@ CONNECTS_AT_A_TIME = 64
 
 @dataclass
 class Ages:
-    """How old positions were when the tower got them, seconds; of the last hundreds of thousands."""
+    """How old positions were when the tower got them, seconds; the last so many."""
 
-    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=200_000))
-
-    def clear(self) -> None:
-        self.seconds.clear()
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=20_000))
 
     def percentile(self, share: float) -> float | None:
         ordered = sorted(self.seconds)

@@ -1,6 +1,6 @@
 """Where the vehicles are. The last position of each, in memory; the store is told once a second."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -58,6 +58,9 @@ class Fleet:
         self._fresh: dict[str, Position] = {}
         self._events = 0
 
+    def __iter__(self) -> Iterator[Position]:
+        return iter(self._last.values())
+
     def get(self, vehicle: str) -> Position | None:
         return self._last.get(vehicle)
 
@@ -72,9 +75,9 @@ class Fleet:
         for position in batch.positions:
             self._take(position)
 
-    def restore(self, table: Mapping[str, bytes]) -> None:
+    def restore(self, positions: Iterable[Position]) -> None:
         """What an earlier run, or another replica, wrote. Nothing of it is news."""
-        for position in decode_rows(table):
+        for position in positions:
             known = self._last.get(position.vehicle)
             if known is None or known.at < position.at:
                 self._last[position.vehicle] = position
@@ -96,11 +99,3 @@ class Fleet:
         known = self._last.get(position.vehicle)
         if known is None or known.at < position.at:
             self._last[position.vehicle] = self._fresh[position.vehicle] = position
-
-
-def encode_rows(positions: Iterable[Position]) -> dict[str, bytes]:
-    return {one.vehicle: to_json(one) for one in positions}
-
-
-def decode_rows(table: Mapping[str, bytes]) -> list[Position]:
-    return [Position(*from_json(body)) for body in table.values()]

@@ -126,7 +126,7 @@ class ControlTowerHub(Hub):
         self.watch.begin()
         await self.watch.changes.tell(shipment_id)
         message = messages.changed(event.message_id(), shipment, entry)
-        for group in messages.audience(shipment):
+        for group in messages.audience(shipment, by=party):
             await self._publisher.send_to_group(group, message)
         return messages.accepted(request.id, shipment_id, shipment.number, shipment.state)
 
@@ -136,14 +136,16 @@ class ControlTowerHub(Hub):
         request = Tell.read(event.data.body)
         check_tell(party, request.to, request.shipment)
         entry = Entry(event="told", by=party, at=self._clock(), to=request.to, message=request.message)
+        record_id = _record_id(event, party, request)
         number = state = None
         if request.shipment is not None:
-            shipment = await self._trails.add(request.shipment, entry, _record_id(event, party, request))
+            shipment = await self._trails.add(request.shipment, entry, record_id)
             number, state = shipment.number, shipment.state
-        message_id = event.message_id()
-        message = messages.told(message_id, entry, request.shipment)
+        message = messages.told(record_id, entry, request.shipment)
         groups = sorted({group_of(party), group_of(request.to), TOWER})
-        await asyncio.gather(*(self._history.append(group, message, id=message_id) for group in groups))
+        for line in await asyncio.gather(*(self._history.append(one, message, id=record_id) for one in groups)):
+            if not messages.is_same(line.value, message):
+                raise Refusal("id_reused", "this id was something else before")
         for group in groups:
             await self._publisher.send_to_group(group, message)
         return messages.accepted(request.id, request.shipment, number, state)

@@ -10,9 +10,10 @@ from app.hubs.control_tower import messages
 from app.hubs.control_tower.alerts import Alert, AlertEntry, Alerts
 from app.hubs.control_tower.board import Board, Watched
 from app.hubs.control_tower.deliveries import Deliveries
-from app.hubs.control_tower.fleet import Batch, Fleet, Position, encode_rows
+from app.hubs.control_tower.fleet import Batch, Fleet, Position
 from app.hubs.control_tower.parties import TOWER, name_of
 from app.hubs.control_tower.periods import Period
+from app.hubs.control_tower.positions import Positions
 from app.hubs.control_tower.rules import KINDS, Kind, Latch, Measure, is_over, measures, step
 from app.hubs.control_tower.shipment import Shipment, is_tracked
 from app.hubs.control_tower.trails import Trails
@@ -40,8 +41,6 @@ SLICE = 50
 
 ONLINE = "online"
 """The roster of parties that get positions."""
-POSITIONS = "positions"
-"""The table of last positions."""
 
 
 class Lead:
@@ -56,7 +55,7 @@ class Lead:
         alerts: Alerts,
         fleet: Fleet,
     ) -> None:
-        self._storage = storage
+        self._positions = Positions(storage)
         self._publisher = publisher
         self._in_order = publisher.in_lane("positions")
         self._roster = roster
@@ -66,7 +65,7 @@ class Lead:
         self._deliveries = Deliveries(storage)
         self._board = Board()
         self._unsent: deque[tuple[str, messages.Wire]] = deque()
-        self._unstored: dict[str, Position] = {}
+        self._unstored: set[str] = set()
         self._unshown: dict[str, Position] = {}
         self._charted = 0
         self._storing = Period(STORE_SECONDS)
@@ -79,14 +78,14 @@ class Lead:
     async def show(self, batch: Batch, now: float) -> None:
         """What came in goes to the tower. Waits for the outbox and nothing else."""
         fresh = {one.vehicle: one for one in batch.positions}
-        self._unstored |= fresh
+        self._unstored |= fresh.keys()
         self._unshown |= fresh
         if batch.events:
             await self._show(TOWER, batch.positions, now, events=batch.events)
 
     async def load(self, now: float) -> None:
         """All that is under way, from the store. Again where changes were missed."""
-        self._fleet.restore(await self._storage.rows(POSITIONS))
+        self._fleet.restore(await self._positions.all())
         await self._alerts.refresh()
         # A leader that died may have written these and not said them.
         for alert in self._alerts:
@@ -120,8 +119,7 @@ class Lead:
         if self._storing.is_due(now):
             await self._store()
         if self._forgetting.is_due(now):
-            gone = self._fleet.forget(now - LONG_SILENT_SECONDS)
-            await self._storage.write(POSITIONS, dict.fromkeys(gone))
+            self._unstored.update(self._fleet.forget(now - LONG_SILENT_SECONDS))
 
     async def track(self) -> None:
         """A point for each shipment that moves."""
@@ -150,12 +148,11 @@ class Lead:
             self._warn("positions not shown", error, now)
 
     async def _store(self) -> None:
-        rows, self._unstored = self._unstored, {}
+        changed, self._unstored = self._unstored, set()
         try:
-            if rows:
-                await self._storage.write(POSITIONS, encode_rows(rows.values()))
+            await self._positions.write(self._fleet, changed)
         except StorageError:
-            self._unstored = rows | self._unstored
+            self._unstored |= changed
             raise
 
     async def _look(self, now: float) -> None:

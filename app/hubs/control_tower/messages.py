@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from app.hubs.control_tower.alerts import Alert
 from app.hubs.control_tower.fleet import Position
-from app.hubs.control_tower.parties import TOWER
+from app.hubs.control_tower.parties import TOWER, role_of
 from app.hubs.control_tower.shipment import Entry, Shipment
 from app.hubs.control_tower.trails import Line
 
@@ -45,6 +45,11 @@ def told(message_id: str, entry: Entry, shipment_id: str | None) -> Wire:
     }
 
 
+def is_same(one: JsonValue, other: Wire) -> bool:
+    """Whether two messages say the same, whenever they were said."""
+    return isinstance(one, dict) and {**one, "at": None} == {**other, "at": None}
+
+
 def positions(now: float, rows: Iterable[Position], *, events: int = 0) -> Wire:
     return {"type": "positions", "at": now, "events": events, "rows": [one.row for one in rows]}
 
@@ -66,9 +71,9 @@ def trail_line(line: Line) -> Wire:
     }
 
 
-def audience(shipment: Shipment) -> tuple[str, ...]:
-    """The groups that hear of its changes."""
-    return (TOWER, *sorted(shipment.parties))
+def audience(shipment: Shipment, *, by: str) -> tuple[str, ...]:
+    """The groups that hear of a change. A vehicle is one connection, and has the answer to what it raised itself."""
+    return (TOWER, *sorted(one for one in shipment.parties if one != by or role_of(one) != "vehicle"))
 
 
 def alert_audience(one: Alert) -> tuple[str, ...]:

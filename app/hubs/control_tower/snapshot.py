@@ -6,9 +6,9 @@ from app.hubs.control_tower import messages
 from app.hubs.control_tower.alerts import Alerts
 from app.hubs.control_tower.changes import Changes
 from app.hubs.control_tower.deliveries import Deliveries
-from app.hubs.control_tower.fleet import Position, decode_rows
-from app.hubs.control_tower.lead import POSITIONS
+from app.hubs.control_tower.fleet import Position
 from app.hubs.control_tower.parties import TOWER, group_of, name_of, role_of
+from app.hubs.control_tower.positions import Positions
 from app.hubs.control_tower.refusal import Refusal
 from app.hubs.control_tower.shipment import VISIBLE, Entry
 from app.hubs.control_tower.trails import Trails
@@ -31,7 +31,7 @@ class Snapshots:
         deliveries: Deliveries,
         changes: Changes,
     ) -> None:
-        self._storage = storage
+        self._positions = Positions(storage)
         self._history = history
         self._trails = trails
         self._alerts = alerts
@@ -56,7 +56,9 @@ class Snapshots:
         }
         if after is None:
             under_way = [one for one, delivered_at in listed.items() if delivered_at is None]
-            page["positions"] = [one.row for one in await self._positions(party, under_way, is_caught_up=is_caught_up)]
+            page["positions"] = [
+                one.row for one in await self._positions_for(party, under_way, is_caught_up=is_caught_up)
+            ]
             page["messages"] = [line.value for line in await self._history.newest(group_of(party), MESSAGES)]
             page["alerts"] = await self._alerts_of(party)
             page["charts"] = await self._charts_of(party, now)
@@ -77,18 +79,21 @@ class Snapshots:
             "track": [list(point) for point in track],
         }
 
-    async def _positions(self, party: str, under_way: list[str], *, is_caught_up: bool) -> list[Position]:
-        rows = await self._storage.rows(POSITIONS)
+    async def _positions_for(self, party: str, under_way: list[str], *, is_caught_up: bool) -> list[Position]:
         if role_of(party) == TOWER:
-            return decode_rows(rows)
+            return await self._positions.all()
+        if role_of(party) == "vehicle":
+            return []
         seen = await self._trails.all_current(under_way, trusts_memory=is_caught_up)
-        names = {name_of(one.vehicle) for one in seen if one.vehicle not in (None, party) and one.state in VISIBLE}
-        return decode_rows({name: rows[name] for name in sorted(names & rows.keys())})
+        names = {name_of(one.vehicle) for one in seen if one.vehicle is not None and one.state in VISIBLE}
+        return await self._positions.of(names)
 
     async def _alerts_of(self, party: str) -> list[JsonValue]:
+        role = role_of(party)
+        if role not in (TOWER, "transporter"):
+            return []
         await self._alerts.refresh()
-        is_tower = role_of(party) == TOWER
-        return [alert.on_wire() for alert in self._alerts if is_tower or alert.transporter == party]
+        return [alert.on_wire() for alert in self._alerts if role == TOWER or alert.transporter == party]
 
     async def _charts_of(self, party: str, now: float) -> messages.Wire | None:
         if role_of(party) != TOWER:

@@ -3,8 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hubs.control_tower.fleet import MAX_AHEAD_SECONDS, Batch, Fleet, Position, encode_rows
+from app.hubs.control_tower.fleet import MAX_AHEAD_SECONDS, Batch, Fleet, Position
+from app.hubs.control_tower.positions import Positions
 from app.hubs.control_tower.requests import PositionReport
+from app.upstream.memory_storage import MemoryStorage
 
 positions = st.lists(st.tuples(st.sampled_from("ABC"), st.floats(0, 1000)), max_size=30)
 
@@ -46,7 +48,7 @@ def test_what_the_store_has_is_known_and_no_news() -> None:
     fleet.hear(at("A", 5.0))
     fleet.take()
 
-    fleet.restore(encode_rows([at("A", 4.0), at("B", 4.0)]))
+    fleet.restore([at("A", 4.0), at("B", 4.0)])
 
     assert (fleet.get("A"), fleet.get("B")) == (at("A", 5.0), at("B", 4.0))
     assert fleet.take().positions == ()
@@ -60,6 +62,19 @@ def test_a_vehicle_that_is_long_silent_is_forgotten() -> None:
     assert fleet.forget(heard_before=6.0) == ["A"]
     assert fleet.get("A") is None
     assert fleet.get("B") is not None
+
+
+@given(st.sets(st.text("ABC01.-_", min_size=1, max_size=6), max_size=40), st.data())
+async def test_the_store_gives_back_the_vehicles_that_are_asked_for(names: set[str], data: st.DataObject) -> None:
+    positions = Positions(MemoryStorage())
+    some = st.sets(st.sampled_from(sorted(names))) if names else st.just(set())
+    gone, moved, asked = data.draw(some), data.draw(some), data.draw(some)
+    await positions.write((at(name, 5.0) for name in names), names)
+    await positions.write((at(name, 6.0 if name in moved else 5.0) for name in names - gone), gone | moved)
+
+    known = {one.vehicle: one.at for one in await positions.all()}
+    assert known == {name: 6.0 if name in moved else 5.0 for name in names - gone}
+    assert {one.vehicle for one in await positions.of(asked | {"X"})} == asked - gone
 
 
 @given(st.floats(0, 2000))

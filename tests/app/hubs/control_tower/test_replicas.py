@@ -1,15 +1,21 @@
 """Several replicas on one store, with everything that goes on beside the events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from secrets import token_hex
 
 import pytest
 
 from app.hubs.control_tower import watch
-from tests.app.hubs.control_tower.stage import CUSTOMER, TOWER, VEHICLE, Stage
+from app.storage.redis_storage import RedisStorage
+from app.upstream.memory_storage import MemoryStorage
+from app.upstream.storage import Storage
+from tests.app.fanout.redis.server import RedisServer
+from tests.app.hubs.control_tower.stage import CUSTOMER, TOWER, VEHICLE, WAREHOUSE, Stage
 
 HERE = {"lat": 52.5, "lon": 13.4}
 PATIENCE_SECONDS = 20
+REPLICAS = 3
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -18,13 +24,35 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def storages(request: pytest.FixtureRequest) -> AsyncIterator[Sequence[Storage]]:
+    """One for each replica, on the same store."""
+    if request.param == "memory":
+        yield [MemoryStorage()] * REPLICAS
+        return
+    url, prefix = request.getfixturevalue("server").url, f"{{{token_hex(4)}}}"
+    opened = [RedisStorage(url, prefix=prefix) for _ in range(REPLICAS)]
+    for one in opened:
+        await one.open()
+    yield opened
+    for one in opened:
+        await one.close()
+
+
 @pytest.fixture
-async def replicas(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sequence[Stage]]:
-    """Three, running; a turn takes no time, and every turn is due."""
+async def replicas(storages: Sequence[Storage], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sequence[Stage]]:
+    """Running; a turn takes no time, and every turn is due."""
     for name in ("RENEW_SECONDS", "SHOW_SECONDS", "WORK_SECONDS"):
         monkeypatch.setattr(watch, name, 0)
-    first = Stage()
-    stages = [first, Stage(first.storage), Stage(first.storage)]
+    stages = [Stage(storage) for storage in storages]
     tasks = [asyncio.create_task(stage.hub.run()) for stage in stages]
     yield stages
     for task in tasks:
@@ -37,14 +65,17 @@ def leaders(stages: Sequence[Stage]) -> list[Stage]:
 
 
 async def test_positions_heard_by_any_replica_are_told_by_the_one_that_leads(replicas: Sequence[Stage]) -> None:
-    for number, stage in enumerate(replicas):
-        await stage.send(f"vehicle:V{number}", "position", HERE)
-
-    def rows() -> set[str]:
+    def seen() -> set[str]:
         told = [one for stage in replicas for one in stage.heard("tower", "positions")]
         return {row[0] for one in told for row in one["rows"]}
 
-    await until(lambda: rows() == {"V0", "V1", "V2"})
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while seen() != {"V0", "V1", "V2"}:
+            # Until one leads there is nobody to hear them.
+            for number, stage in enumerate(replicas):
+                stage.now += 1
+                await stage.send(f"vehicle:V{number}", "position", HERE)
+            await asyncio.sleep(0)
 
     assert len(leaders(replicas)) == 1
     assert [stage for stage in replicas if stage.heard("tower")] == leaders(replicas)
@@ -75,6 +106,17 @@ async def test_when_the_leader_stops_another_takes_over(replicas: Sequence[Stage
     await until(lambda: bool(leaders(replicas)))
 
     assert len(leaders(replicas)) == 1
+
+
+async def test_a_page_loaded_from_one_replica_has_what_another_changed(replicas: Sequence[Stage]) -> None:
+    one, other, third = replicas
+    for number in range(10):
+        await one.carry(f"S-{number}", until="created")
+        for stage in (other, third):
+            page = await stage.send(TOWER, "snapshot")
+            assert page is not None
+            assert [shipment["state"] for shipment in page["shipments"]] == ["picked"] * number + ["created"]
+        await other.send(WAREHOUSE, "picked", {"shipment": f"S-{number}"})
 
 
 async def test_nothing_is_asked_of_the_store_before_there_is_something_to_watch() -> None:

@@ -85,3 +85,20 @@ async def test_every_tower_hears_what_is_said_to_one(stage: Stage) -> None:
     await stage.send(WAREHOUSE, "tell", {"to": "tower:night", "message": "closing"})
 
     assert [one["to"] for one in stage.heard("tower", "message")] == ["tower:night"]
+
+
+async def test_what_is_said_again_under_its_id_is_kept_once(stage: Stage) -> None:
+    said = {"to": "tower", "message": "brake check", "id": "m1"}
+    for _ in range(2):
+        answer = await stage.send(VEHICLE, "tell", said)
+        assert answer is not None
+        assert answer["type"] == "accepted"
+        stage.now += 60
+    other = await stage.send(VEHICLE, "tell", {**said, "message": "all is well"})
+
+    page = await stage.send(TOWER, "snapshot")
+    assert page is not None
+    assert [one["message"] for one in page["messages"]] == ["brake check"]
+    assert len({one["id"] for one in stage.heard("tower", "message")}) == 1
+    assert other is not None
+    assert other["code"] == "id_reused"
