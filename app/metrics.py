@@ -128,6 +128,9 @@ def _of_outbox(outbox: Outbox, delivery: Delivery) -> Iterator[Metric]:
     )
     yield GaugeMetricFamily("webpubsub_outbox_bytes", "Of the actions this process holds", delivery.lanes.bytes)
     yield GaugeMetricFamily("webpubsub_outbox_oldest_seconds", "Age of the longest waiting action", age)
+    yield GaugeMetricFamily(
+        "webpubsub_dead_letters", "Actions that were given up and are kept, in all replicas", outbox.dead_letters()
+    )
     yield GaugeMetricFamily("webpubsub_outbox_up", "1 where the store can be written", float(outbox.failure is None))
     yield CounterMetricFamily("webpubsub_outbox_refusals", "Events refused for want of room or store", outbox.refused)
 

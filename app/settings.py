@@ -9,9 +9,9 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.fanout.stores import check_store_url
-from app.upstream.connection_string import ConnectionString
+from app.upstream.connection_string import ConnectionString, connection_strings, read_connection_strings
 from app.upstream.gate import parse_network
-from app.upstream.origins import Endpoint
+from app.upstream.origins import Endpoint, endpoints_of
 from app.upstream.policy import Limit
 from app.upstream.registry import load_hub_class
 
@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("WEBPUBSUB_CONNECTION_STRING", "WebPubSubConnectionString"),
         description="The service this upstream belongs to, with an access key",
+    )
+    webpubsub_connection_string_file: Path | None = Field(
+        default=None,
+        description="In place of it: a file with one or several, the first is signed and sent with; read again when "
+        "it changes, so that keys rotate without a restart",
     )
     webpubsub_more_connection_strings: SecretStr | None = Field(
         default=None,
@@ -88,8 +93,12 @@ class Settings(BaseSettings):
     ignore_unknown_events: bool = Field(
         default=False, description="Answer 204, not 404, to event types of a newer service"
     )
-    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024, description="Larger events are answered 413")
-    max_header_bytes: int = Field(default=64 * 1024, ge=32 * 1024, description="Larger headers are answered 431")
+    max_body_bytes: int = Field(
+        default=2 * 1024 * 1024, ge=1024, le=32 * 1024 * 1024, description="Larger events are answered 413"
+    )
+    max_header_bytes: int = Field(
+        default=64 * 1024, ge=32 * 1024, le=128 * 1024, description="Larger headers are answered 431"
+    )
     handler_timeout_seconds: float = Field(default=30, gt=0, le=100, description="Then the event is answered 500")
     shutdown_grace_seconds: float = Field(default=20, ge=0, description="How long a stop waits for handlers")
     idempotency_seconds: float = Field(
@@ -207,6 +216,13 @@ class Settings(BaseSettings):
         _parsed(value)
         return value
 
+    @field_validator("webpubsub_connection_string_file")
+    @classmethod
+    def _file(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            read_connection_strings(value)
+        return value
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         primary, endpoint = self.connection, self.webpubsub_endpoint
@@ -214,7 +230,11 @@ class Settings(BaseSettings):
         mistakes = {
             "WEBHOOK_ENTRA_TENANT and WEBHOOK_ENTRA_AUDIENCE go together": bool(self.webhook_entra_tenant)
             != bool(self.webhook_entra_audience),
-            "WEBPUBSUB_ENDPOINT and WEBPUBSUB_CONNECTION_STRING name different services": primary is not None
+            "WEBPUBSUB_CONNECTION_STRING_FILE is in place of WEBPUBSUB_CONNECTION_STRING: set one of them": bool(
+                self.webpubsub_connection_string_file
+            )
+            and bool(self.webpubsub_connection_string),
+            "WEBPUBSUB_ENDPOINT and the connection string name different services": primary is not None
             and endpoint is not None
             and primary.endpoint.lower() != endpoint.lower(),
             "NEGOTIATE_MINUTES exceeds NEGOTIATE_MAX_MINUTES": self.negotiate_minutes > self.negotiate_max_minutes,
@@ -230,9 +250,15 @@ class Settings(BaseSettings):
         return self
 
     @cached_property
+    def own_connections(self) -> tuple[ConnectionString, ...]:
+        """The first is of the service this upstream sends through, as of the start."""
+        file = self.webpubsub_connection_string_file
+        return read_connection_strings(file) if file else _parsed(self.webpubsub_connection_string)
+
+    @property
     def connection(self) -> ConnectionString | None:
         """The service this upstream sends through, where it has a key for it."""
-        return next(iter(_parsed(self.webpubsub_connection_string)), None)
+        return next(iter(self.own_connections), None)
 
     @cached_property
     def further_connections(self) -> tuple[ConnectionString, ...]:
@@ -245,12 +271,8 @@ class Settings(BaseSettings):
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Every service that may deliver events."""
-        known = [connection for connection in (self.connection, *self.further_connections) if connection]
-        endpoints = [Endpoint(one.endpoint, (one.access_key.get_secret_value().encode(),)) for one in known]
-        if self.webpubsub_endpoint:
-            endpoints.append(Endpoint(self.webpubsub_endpoint))
-        return tuple(endpoints)
+        """Every service that may deliver events, as of the start."""
+        return endpoints_of((*self.own_connections, *self.further_connections), self.webpubsub_endpoint)
 
     @property
     def verifies_with_entra(self) -> bool:
@@ -263,5 +285,4 @@ class Settings(BaseSettings):
 
 
 def _parsed(text: SecretStr | None) -> tuple[ConnectionString, ...]:
-    parts = text.get_secret_value().split(",") if text else ()
-    return tuple(ConnectionString.parse(part.strip()) for part in parts if part.strip())
+    return connection_strings(text.get_secret_value()) if text else ()
