@@ -15,6 +15,7 @@ from localpubsub.config_file import FILE_NAME, load_config
 from localpubsub.edge.state_file import StateError
 from localpubsub.edge.tls import CERTIFICATE
 from localpubsub.flags import Flags
+from localpubsub.log_lines import LineFormatter
 from localpubsub.loops import fastest_loop
 from localpubsub.reload import ConfigWatch
 from localpubsub.server import LocalPubSub
@@ -100,7 +101,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter a flag
         tls, accept_entra_tokens, console_password, state,
     )  # fmt: skip
     path = config or (Path(FILE_NAME) if Path(FILE_NAME).is_file() else None)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
         runner.run(_serve(flags, path))

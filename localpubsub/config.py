@@ -23,7 +23,7 @@ PRESENCE_EVENTS = frozenset({"joined", "left"})
 KEY_LENGTH = 32
 KEEP_ALIVE_SECONDS = (1, 120)
 RETRY_LIMIT = 10
-FIXED = ("host", "port", "access_keys", "public_endpoints", "tls_folder", "accept_entra_tokens", "state")
+FIXED = ("host", "port", "public_endpoints", "tls_folder", "accept_entra_tokens", "state")
 
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
@@ -216,10 +216,13 @@ class ServiceConfig:
 
     def take_over(self, other: "ServiceConfig") -> tuple[str, ...]:
         """Whatever may change while the service runs; the names of what differs and needs a restart."""
+        # The host stays, so a key that everybody knows must not follow from the file for another host.
+        is_exposed = not is_loopback(self.host) and DEFAULT_ACCESS_KEY in other.access_keys
+        fixed = (*FIXED, "access_keys") if is_exposed else FIXED
         for one in fields(self):
-            if one.name not in FIXED:
+            if one.name not in fixed:
                 setattr(self, one.name, getattr(other, one.name))
-        return tuple(name for name in FIXED if getattr(self, name) != getattr(other, name))
+        return tuple(name for name in fixed if getattr(self, name) != getattr(other, name))
 
 
 _NO_SETTINGS = HubSettings()

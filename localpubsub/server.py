@@ -30,6 +30,8 @@ from localpubsub.engine.trace import Trace
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
+IDLE_SECONDS = 120.0
+"""For a connection on which no request comes, or only a part of its head."""
 NOT_OFFERED = "this version of the local service does not offer it"
 
 
@@ -48,7 +50,7 @@ class LocalPubSub:
         self._upstream = WebhookClient(self.config, self._origin, self.chaos, trace)
         self.service = Service(self.config, self._upstream, self._listeners, self.chaos, trace)
         self._console = Console(self.service, self._upstream, lambda: self.endpoint)
-        tokens = Tokens(
+        self._tokens = tokens = Tokens(
             self.config.access_keys, self.config.public_endpoints, accept_entra=self.config.accept_entra_tokens
         )
         self._clients = ClientEndpoint(self.service, tokens, self.config)
@@ -83,6 +85,7 @@ class LocalPubSub:
         """Other settings for what happens from now on; the names of those that would need a restart."""
         waiting = self.config.take_over(config)
         self.chaos.configure(self.config.chaos)
+        self._tokens.use(self.config.access_keys)
         return waiting
 
     async def start(self) -> None:
@@ -116,7 +119,14 @@ class LocalPubSub:
     async def _listen(self, tls: ssl.SSLContext | None) -> web.AppRunner:
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", self._route)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0, logger=http_log)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            keepalive_timeout=IDLE_SECONDS,
+            logger=http_log,
+        )
         listeners = _listeners(self.config.host, self.config.port)
         await runner.setup()
         try:

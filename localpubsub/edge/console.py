@@ -89,8 +89,9 @@ def _missing() -> web.Response:
 def _policy(request: web.Request) -> dict[str, str]:
     """Nothing but the page's own files is run, and no other page may frame it."""
     sockets = "wss:" if request.secure else "ws:"
+    sources = f"default-src 'self'; connect-src 'self' {sockets}"
     return {
-        "Content-Security-Policy": f"default-src 'self'; connect-src 'self' {sockets}; frame-ancestors 'none'",
+        "Content-Security-Policy": f"{sources}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",

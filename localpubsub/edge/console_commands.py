@@ -11,10 +11,12 @@ from typing import Any, NoReturn
 from aiohttp import web
 from multidict import MultiDict
 
+from localpubsub.edge.bodies import BodyTooLarge, BodyTooSlow, read_body
 from localpubsub.edge.console_faults import ConsoleFaults, FaultRefused
 from localpubsub.edge.operations import generate_token
 from localpubsub.edge.rest_call import RestCall, RestRequest
 from localpubsub.edge.rest_errors import RestError
+from localpubsub.edge.tokens import is_whole
 from localpubsub.engine.hub import Connection, Hub
 from localpubsub.engine.outbound import Close
 from localpubsub.engine.records import EventContent
@@ -158,11 +160,12 @@ class ConsoleCommands:
 
 async def _values(request: web.Request) -> Values:
     """The JSON object of the body; none where a method needs none."""
-    data = b""
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > BODY_LIMIT:
-            raise BadCommand("That is too much.", 413)
+    try:
+        data = await read_body(request, BODY_LIMIT)
+    except BodyTooLarge:
+        raise BadCommand("That is too much.", 413) from None
+    except BodyTooSlow:
+        raise BadCommand("That took too long.", 408) from None
     if not data and request.method != "POST":
         return {}
     if request.content_type != "application/json":
@@ -182,7 +185,7 @@ def _complain(sentence: str) -> NoReturn:
 
 def _text(values: Values, name: str, default: str = "") -> str:
     value = values.get(name, default)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not is_whole(value):
         _complain(f"{name} is a text.")
     return value
 
@@ -193,7 +196,7 @@ def _needed(values: Values, name: str) -> str:
 
 def _texts(values: Values, name: str) -> list[str]:
     value = values.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or not all(isinstance(one, str) and is_whole(one) for one in value):
         _complain(f"{name} is a list of texts.")
     return value
 

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from localpubsub.edge import cors
+from localpubsub.edge.bodies import BodyTooLarge, BodyTooSlow, read_body
 from localpubsub.edge.rest_call import BODY_LIMIT, RestCall, RestRequest, too_large
 from localpubsub.edge.rest_errors import RestAnswer, RestError, bad_request
 from localpubsub.edge.rest_faults import fail_on_purpose
@@ -115,14 +116,9 @@ def health(request: web.Request) -> web.Response:
 
 
 async def _body(request: web.Request) -> bytes:
-    declared = request.content_length
-    if declared is not None and declared > BODY_LIMIT:
-        raise too_large()
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.content.iter_any():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            raise too_large()
-    return b"".join(chunks)
+    try:
+        return await read_body(request, BODY_LIMIT)
+    except BodyTooLarge:
+        raise too_large() from None
+    except BodyTooSlow:
+        raise RestError(408, "RequestTimeout", "The body took too long.") from None

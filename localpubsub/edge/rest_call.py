@@ -112,6 +112,7 @@ class RestCall:
             raise RestError(415, "UnsupportedMediaType", "Use application/json.")
         try:
             value = json.loads(await self.request.read())
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
         except (ValueError, RecursionError):
             raise bad_request("The body is not valid JSON.") from None
         if not isinstance(value, dict):

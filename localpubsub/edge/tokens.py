@@ -1,6 +1,7 @@
 """Bearer tokens of clients, of the REST API and of tunnels (spec/service.md 2.1, 2.2, 8.1, 10.1)."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ ENTRA_WARNING = (
     "signature, issuer, tenant, roles and identity are NOT. Anybody who reaches this port may call the REST API."
 )
 
+_HALF = re.compile(r"[\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_CHECKED = dict.fromkeys(("verify_aud", "verify_iss", "verify_iat", "verify_sub", "verify_jti"), False)
 
 
@@ -47,9 +50,13 @@ class Tokens:
     def __init__(
         self, access_keys: tuple[str, ...], endpoints: Iterable[str] = (), *, accept_entra: bool = False
     ) -> None:
-        self._keys = [key.encode() for key in access_keys]
+        self.use(access_keys)
         self._authorities = {_authority(parts) for endpoint in endpoints if (parts := _split(endpoint)) is not None}
         self._accept_entra = accept_entra
+
+    def use(self, access_keys: Iterable[str]) -> None:
+        """These count from now on."""
+        self._keys = [key.encode() for key in access_keys]
 
     def client(self, token: str, *, path: str, hub: str, host: str) -> ClientClaims:
         """`path` is that of the endpoint up to the hub, as `/client/hubs/`. Raises `InvalidToken`."""
@@ -145,8 +152,10 @@ def _audiences(claims: Mapping[str, Any]) -> list[SplitResult]:
 
 def _subject(claims: Mapping[str, Any]) -> str | None:
     subject = claims.get("sub")
-    if subject is not None and not isinstance(subject, str):
+    if subject is not None and not (isinstance(subject, str) and is_whole(subject)):
         raise InvalidToken("sub is not a text")
+    if subject is not None and _CONTROL.search(subject):
+        raise InvalidToken("sub holds a character that no header can carry")
     return subject
 
 
@@ -168,9 +177,14 @@ def _authority(parts: SplitResult) -> tuple[str, int | None]:
 
 def _texts(value: Any) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [] if value is None else [value]
-    if not all(isinstance(one, str) for one in values):
+    if not all(isinstance(one, str) and is_whole(one) for one in values):
         raise InvalidToken("a claim that should be text is not")
     return tuple(values)
+
+
+def is_whole(text: str) -> bool:
+    """JSON can hold half a character, which nothing else can."""
+    return _HALF.search(text) is None
 
 
 def _as_lists(claims: Mapping[str, Any]) -> dict[str, list[str]]:

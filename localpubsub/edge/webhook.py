@@ -151,6 +151,8 @@ class WebhookClient:
                 return Response(response.status, response.headers, answer)
         except aiohttp.ClientError as error:
             raise Unreachable(f"{urlsplit(url).netloc} cannot be reached ({type(error).__name__})") from error
+        except ValueError as error:  # a line break in a user id that an upstream chose, for example
+            raise DeliveryFailed("the event holds what no header can carry") from error
 
 
 def _pretended(status: int) -> Response:

@@ -146,7 +146,8 @@ class Service:
 
     def recoverable(self, hub_name: str, connection_id: str, token: str) -> Connection | None:
         """The reliable connection that the holder of this token may have back (4.3)."""
-        connection = self.hub(hub_name).connections.get(connection_id)
+        hub = self._hubs.get(hub_name.lower())  # anybody may ask: that alone makes no hub
+        connection = hub.connections.get(connection_id) if hub is not None else None
         if connection is None or connection.sequences is None:
             return None
         is_valid = reconnection.is_valid(self.config.access_keys, token, connection_id, time.time())

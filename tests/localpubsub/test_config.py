@@ -158,7 +158,15 @@ def test_what_cannot_change_while_it_runs_is_named() -> None:
     running = ServiceConfig(port=1, hubs={"a": HubSettings()})
     other = ServiceConfig(port=2, access_keys=("k" * 32,), hubs={"b": HubSettings(anonymous_connect=True)})
 
-    assert running.take_over(other) == ("port", "access_keys")
+    assert running.take_over(other) == ("port",)
 
-    assert (running.port, running.access_keys) == (1, (DEFAULT_ACCESS_KEY,))
+    assert (running.port, running.access_keys) == (1, ("k" * 32,))
     assert running.hub("b").anonymous_connect
+
+
+def test_a_service_that_others_reach_never_takes_over_the_key_that_everybody_knows() -> None:
+    running = ServiceConfig(host="192.0.2.1", access_keys=("k" * 32,))
+
+    assert running.take_over(ServiceConfig(host="::1")) == ("host", "access_keys")
+
+    assert running.access_keys == ("k" * 32,)

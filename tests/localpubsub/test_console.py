@@ -15,7 +15,7 @@ from localpubsub.server import LocalPubSub
 from tests.localpubsub.conftest import config
 from tests.localpubsub.console_page import OWN, base, looking
 
-POLICY = "default-src 'self'; connect-src 'self' ws:; frame-ancestors 'none'"
+POLICY = "default-src 'self'; connect-src 'self' ws:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 @pytest.fixture

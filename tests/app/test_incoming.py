@@ -1,0 +1,162 @@
+"""Requests that do not arrive, over real sockets; the limits are shortened, nothing sleeps."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+
+from app.direct import ClientGone, DirectFastAPI, Receive, Scope, Send, read_body, send_reply
+from app.incoming import MAX_HEAD_BYTES, IncomingLimits
+from app.server import bind, serving
+from app.upstream.errors import BodyTooSlow
+from app.upstream.reply import Reply
+
+PATIENCE = 10.0
+"""For a test that would otherwise wait for ever."""
+
+Dial = Callable[[bytes], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+async def swallow(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the length of the body."""
+    try:
+        body = await read_body(receive, 1024 * 1024)
+    except ClientGone:
+        return
+    await send_reply(send, Reply(200, str(len(body)).encode()))
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers without a look at the body."""
+    await send_reply(send, Reply(401))
+
+
+@pytest.fixture
+async def dial() -> AsyncIterator[Dial]:
+    """Connects and sends the bytes."""
+    listener = bind("127.0.0.1", 0)
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connect(first: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+        writers.append(writer)
+        writer.write(first)
+        return reader, writer
+
+    async with serving(DirectFastAPI({"swallow": swallow, "refuse": refuse}), listener, grace_seconds=1):
+        yield connect
+        for writer in writers:
+            writer.close()
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IncomingLimits, "request_seconds", 0.05)
+
+
+async def everything(reader: asyncio.StreamReader) -> bytes:
+    """Until the server hangs up."""
+    async with asyncio.timeout(PATIENCE):
+        return await reader.read()
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    ("first", "answer"),
+    [
+        (b"", b""),
+        (b"G", b"HTTP/1.1 408 "),
+        (b"GET /swallow HTTP/1.1\r\nHost: a\r\nX-Slow: ", b"HTTP/1.1 408 "),
+        (b"POST /swallow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", b""),
+        (b"POST /swallow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx", b""),
+        (b"POST /swallow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nTrailer: x", b""),
+        (b"POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx", b"HTTP/1.1 401 "),
+    ],
+    ids=["silence", "one byte", "half a head", "no body", "half a body", "half a trailer", "refused, half a body"],
+)
+async def test_who_does_not_send_a_whole_request_is_hung_up_on(dial: Dial, first: bytes, answer: bytes) -> None:
+    reader, _ = await dial(first)
+
+    assert (await everything(reader)).startswith(answer)
+
+
+async def test_a_trickle_does_not_put_off_the_end(dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IncomingLimits, "request_seconds", 0.2)
+    reader, writer = await dial(b"GET /swallow HTTP/1.1\r\nHost: a\r\n")
+
+    async def trickle() -> None:
+        while True:
+            writer.write(b"X-A: b\r\n")
+            await asyncio.sleep(0.02)
+
+    trickling = asyncio.create_task(trickle())
+    try:
+        assert (await everything(reader)).startswith(b"HTTP/1.1 408 ")
+    finally:
+        trickling.cancel()
+
+
+async def test_requests_in_pieces_one_after_the_other_are_answered(dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece ends a request and begins the next, so the connection is never at rest; each has its own time."""
+    deadlines: list[object] = []
+    monkeypatch.setattr(IncomingLimits, "_set_deadline", _noting(deadlines))
+    head, rest = b"POST /swallow HTTP/1.1\r\nHost: a\r\nContent-Le", b"ngth: 1\r\n\r\nx"
+    reader, writer = await dial(head)
+
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(3):
+            writer.write(rest + head)
+            assert await reader.readuntil(b"\r\n\r\n1")
+
+    assert len(deadlines) == 1 + 1 + 3 - 1  # at first, and for each beginning that was not the first
+
+
+def _noting(deadlines: list[object]) -> Callable[[IncomingLimits], None]:
+    original = IncomingLimits._set_deadline
+
+    def note(self: IncomingLimits) -> None:
+        deadlines.append(self)
+        original(self)
+
+    return note
+
+
+async def test_a_head_without_end_is_cut_off(dial: Dial) -> None:
+    line = b"X-Header: " + b"x" * 1000 + b"\r\n"
+    reader, _ = await dial(b"GET /swallow HTTP/1.1\r\nHost: a\r\n" + line * (MAX_HEAD_BYTES // len(line) + 1))
+
+    assert (await everything(reader)).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_request_without_end_is_cut_off(dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows the last chunk is kept by the parser, whatever the application does."""
+    monkeypatch.setattr("app.incoming.MAX_REQUEST_BYTES", 1000)
+    first = b"POST /refuse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nTrailer: "
+    reader, writer = await dial(first)
+
+    async def pour() -> None:
+        while True:
+            writer.write(b"x" * 2000)
+            await asyncio.sleep(0.01)
+
+    pouring = asyncio.create_task(pour())
+    try:
+        with suppress(ConnectionResetError):  # it is cut off in mid-sentence
+            await everything(reader)
+    finally:
+        pouring.cancel()
+
+
+async def test_the_rest_of_a_body_has_its_time() -> None:
+    first = [{"type": "http.request", "body": b"x" * 10, "more_body": True}]
+
+    async def receive() -> dict[str, object]:
+        if first:
+            return first.pop()
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    with pytest.raises(BodyTooSlow, match="10 bytes of a body came in") as refusal:
+        await read_body(receive, 1024, seconds=0.01)
+
+    assert refusal.value.status == 408  # which the service takes as: deliver it again
