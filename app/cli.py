@@ -1,6 +1,7 @@
 """The `webpubsub` command."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import Coroutine
 from typing import Annotated
@@ -22,6 +23,7 @@ from app.models.negotiate import ClientProtocol
 from app.server import DidNotStart, bind, serving, until_stopped
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
+from app.workers import Workers, reason_against
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -55,7 +57,7 @@ def dev(
     service_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local service.")] = 8081,
 ) -> None:
     """The upstream and the local service together: no Azure account needed."""
-    settings = read_settings(webpubsub_connection_string=None)
+    settings = read_settings(webpubsub_connection_string=None, webpubsub_connection_string_file=None)
     configure_logging(settings.log_level, settings.log_format)
     _run(_dev(host, port, service_port))
 
@@ -84,7 +86,11 @@ async def _dev(host: str, port: int, service_port: int) -> None:
 
 
 @cli.command()
-def serve(host: Host = "127.0.0.1", port: Port = 8080) -> None:
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; several need STORE=redis://...")] = 1,
+) -> None:
     """The upstream alone, for a service that is configured in the environment."""
     settings = read_settings()
     if settings.service_url is None:
@@ -94,15 +100,40 @@ def serve(host: Host = "127.0.0.1", port: Port = 8080) -> None:
             "nothing could prove that an event comes from the service: configure an access key, or "
             "WEBHOOK_ENTRA_TENANT and WEBHOOK_ENTRA_AUDIENCE (for development only: ALLOW_UNVERIFIED_WEBHOOKS=true)"
         )
+    if workers > 1 and (reason := reason_against(settings)) is not None:
+        fail(reason)
     configure_logging(settings.log_level, settings.log_format)
-    _run(_serve(settings, host, port))
+    _run(_serve(settings, host, port) if workers == 1 else _serve_with(workers, settings, host, port))
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return bind(host, port)
+    except OSError as error:
+        fail(f"cannot listen on {host}:{port}: {error.strerror or error}")
+
+
+async def _serve_with(count: int, settings: Settings, host: str, port: int) -> None:
+    with _listener(host, port) as listener:
+        workers = Workers(listener, count, grace_seconds=settings.shutdown_grace_seconds)
+        running = asyncio.create_task(workers.run())
+        ready, stopped = asyncio.create_task(workers.ready.wait()), asyncio.create_task(until_stopped())
+        try:
+            await asyncio.wait({running, ready, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if ready.done():
+                out.print(f"Upstream on http://{host}:{listener.getsockname()[1]} with {count} workers")
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            workers.stop()
+            await running
+        except DidNotStart as error:
+            fail(str(error))
+        finally:
+            ready.cancel()
+            stopped.cancel()
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:
-    try:
-        listener = bind(host, port)
-    except OSError as error:
-        fail(f"cannot listen on {host}:{port}: {error.strerror or error}")
+    listener = _listener(host, port)
     app = create_app(settings)
     try:
         async with serving(

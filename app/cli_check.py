@@ -9,16 +9,20 @@ from typing import Annotated, NamedTuple
 
 import aiohttp
 import typer
+from azure.core.credentials import AzureKeyCredential
 from pydantic import ValidationError
 from rich.text import Text
 
 from app.clients.credential import service_client
 from app.clients.entra import AUTHORITY
-from app.console import out, printable, problems_of
+from app.clients.service_client import AzureServiceClient
+from app.console import out, problems_of
+from app.printable import printable
 from app.services import Services
 from app.settings import Settings
 from app.storage.sqlite_file import FileInUse
 from app.translation.backend import Unavailable
+from app.upstream.connection_string import ConnectionString
 from app.upstream.errors import ServiceError
 from app.upstream.storage import StorageError
 
@@ -36,6 +40,10 @@ class Finding(NamedTuple):
     subject: str
     verdict: Verdict
     said: str
+
+
+class KeyRefused(Exception):
+    """Of a key that is not the one to send with."""
 
 
 COLOURS = {Verdict.GOOD: "green", Verdict.DOUBTFUL: "yellow", Verdict.WRONG: "red"}
@@ -81,6 +89,9 @@ async def findings(*, offline: bool = False) -> AsyncIterator[Finding]:
         yield Finding("hubs and policy", Verdict.WRONG, str(error))
         return
     yield Finding("hubs", Verdict.GOOD, ", ".join(hub.name for hub in services.hubs))
+    if (file := settings.webpubsub_connection_string_file) is not None:
+        said = f"{len(settings.own_connections)} connection strings in {file}; what is written there counts at once"
+        yield Finding("keys", Verdict.GOOD, said)
     for finding in _doubts(settings):
         yield finding
     if not offline:
@@ -119,11 +130,14 @@ async def _asked(settings: Settings, services: Services) -> AsyncIterator[Findin
         questions: list[tuple[str, Callable[[], Awaitable[str]]]] = [("store", partial(_store, services))]
         if settings.service_url is not None:
             questions.append(("service", partial(_service, settings, services, session)))
+        questions.extend(("other key", partial(_other_key, one, services, session)) for one in _other_keys(settings))
         questions.extend(("issuer", partial(_issuer, session, url)) for url in _issuers(settings))
         questions.append(("translator", partial(_translator, services)))
         for subject, ask in questions:
             try:
                 yield Finding(subject, Verdict.GOOD, await ask())
+            except KeyRefused as refusal:
+                yield Finding(subject, Verdict.DOUBTFUL, str(refusal))
             except FileInUse:
                 yield Finding(subject, Verdict.DOUBTFUL, "is in use by a running upstream, and was not looked into")
             except (StorageError, ServiceError, Unavailable) as error:
@@ -144,6 +158,29 @@ async def _service(settings: Settings, services: Services, session: aiohttp.Clie
     async with service_client(settings, hub, session) as client:
         await client.group_exists(ASKED_GROUP)
     return f"{settings.service_url} answers, and accepts the credential"
+
+
+def _other_keys(settings: Settings) -> list[ConnectionString]:
+    """Those of the service we send through."""
+    every = {one.key: one for one in (*settings.own_connections, *settings.further_connections)}
+    here = settings.connection
+    return [one for one in every.values() if here and one.endpoint == here.endpoint and one.key != here.key]
+
+
+async def _other_key(other: ConnectionString, services: Services, session: aiohttp.ClientSession) -> str:
+    """Raises `KeyRefused`."""
+    credential = AzureKeyCredential(other.access_key.get_secret_value())
+    client = AzureServiceClient(other.endpoint, next(iter(services.hubs)).name, credential)
+    await client.open(session)
+    try:
+        await client.group_exists(ASKED_GROUP)
+    except ServiceError as error:
+        if error.status != 401:
+            raise
+        raise KeyRefused("is refused: right in the middle of a rotation, of no use otherwise") from error
+    finally:
+        await client.close()
+    return "is accepted too, and takes over where the first is refused"
 
 
 async def _issuer(session: aiohttp.ClientSession, metadata: str) -> str:

@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.console import fail, out, printable, read_settings
+from app.console import fail, out, read_settings
+from app.printable import printable
 from app.settings import Settings
 from app.upstream.policy import ANY, Person, Policy, PolicyError, Rule, read_policy
 from app.upstream.registry import load_hub_class

@@ -58,6 +58,7 @@ async def run_dev(
             **{
                 **settings,
                 "webpubsub_connection_string": service.connection_string,
+                "webpubsub_connection_string_file": None,
                 "webpubsub_more_connection_strings": None,
                 "webpubsub_endpoint": None,
                 "webhook_entra_tenant": None,
@@ -88,7 +89,7 @@ def _hub_names(settings: dict[str, Any]) -> tuple[str, ...]:
 
 def _configured() -> Settings:
     """The environment's settings but for the service, which is ours."""
-    return Settings(webpubsub_connection_string=None)
+    return Settings(webpubsub_connection_string=None, webpubsub_connection_string_file=None)
 
 
 def run_local(arguments: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from app.browser_headers import with_browser_headers
 from app.upstream.errors import BodyTooLarge, BodyTooSlow
 from app.upstream.reply import Reply
 
@@ -67,6 +68,8 @@ class DirectFastAPI(FastAPI):
                     await endpoint(scope, receive, send)
                     return
                 scope = {**scope, "query_string": b"", _QUERY: scope["query_string"]}
+            else:
+                send = with_browser_headers(send)
         elif scope["type"] == "lifespan":
             send = partial(self._tell_start, send)
         await super().__call__(scope, receive, send)

@@ -5,6 +5,8 @@ webhook; a batch of them is cheap. Errors are written at once and take along wha
 """
 
 import asyncio
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,10 +14,13 @@ from time import time
 from typing import Any, BinaryIO
 
 import structlog
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 FLUSH_SECONDS = 0.05
 FLUSH_LINES = 256
+
+_UNPRINTABLE = re.compile(rb"\xc2[\x80-\x9f]|\xe2(?:\x80[\x8b-\x8f\xa8-\xae]|\x81[\xa6-\xa9])")
+"""In UTF-8: control characters, line separators, and what turns the direction of writing around."""
 
 
 class LineSink:
@@ -60,9 +65,22 @@ def timestamp(stamp: float) -> str:
 
 
 def render(stamp: float, level: str, event: str, fields: dict[str, Any]) -> bytes:
-    """Control characters are escaped, so no value can forge a second line."""
-    line = {"timestamp": timestamp(stamp), "level": level, "event": event, **fields}
-    return to_json(line, fallback=repr) + b"\n"
+    return json_text({"timestamp": timestamp(stamp), "level": level, "event": event, **fields}) + b"\n"
+
+
+def json_text(line: Mapping[str, Any]) -> bytes:
+    """On one line, also where a terminal shows it: JSON itself escapes only the first of the control characters."""
+    try:
+        text = to_json(line, fallback=repr)
+    except PydanticSerializationError:  # half a character, or a circle: a line must not take a batch along
+        return to_json({_in_ascii(name): _in_ascii(value) for name, value in line.items()})
+    if text.isascii() or _UNPRINTABLE.search(text) is None:
+        return text
+    return to_json(line, fallback=repr, ensure_ascii=True)
+
+
+def _in_ascii(value: object) -> str:
+    return value.encode("ascii", "backslashreplace").decode() if isinstance(value, str) else ascii(value)
 
 
 class JsonLogger:

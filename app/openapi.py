@@ -43,6 +43,7 @@ _REFUSALS: Mapping[str, str] = {
     "401": "Not authentic: no signature of a configured access key, or no valid bearer token",
     "403": "A genuine token of somebody else",
     "404": "This hub or event type is not served here",
+    "408": "The body takes too long to come; the service delivers again",
     "413": "The body is too large",
     "415": "A content type no client can have sent, or the structured mode of CloudEvents",
     "431": "The headers are too large",

@@ -1,6 +1,5 @@
-"""What MkDocs does not do by itself: pages from the root of the tree, links out of docs/, and Markdown beside the HTML."""
+"""What MkDocs does not do by itself: pages from the root of the tree, links out of docs/, Markdown beside the HTML."""
 
-import os
 import posixpath
 import re
 from pathlib import Path
@@ -29,7 +28,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """A file of the tree that is no page becomes its name, or a link to it where `repo_url` says where it can be read."""
+    """A file of the tree that is no page becomes its name, or a link to it where there is a `repo_url`."""
     here = ORIGINS.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
     def link(found: re.Match[str]) -> str:
@@ -53,5 +52,5 @@ def on_post_build(config: MkDocsConfig) -> None:
     """Each page as Markdown too, under its own name, for readers that are programs."""
     for uri, markdown in _markdown.items():
         target = Path(config.site_dir, uri)
-        os.makedirs(target.parent, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(markdown, encoding="utf-8")

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from typer.main import get_command
 
+from app.cli import cli
 from app.models.actions import RemoveConnectionFromGroup
 from app.upstream.publisher import Publisher
 from app.upstream.registry import build_hub
@@ -60,10 +62,16 @@ def test_every_file_it_points_to_is_there(document: Path) -> None:
     assert [one for one in targets if "://" not in one and not (document.parent / one).exists()] == []
 
 
+def test_the_table_of_the_readme_has_every_command() -> None:
+    commands = get_command(cli).commands  # type: ignore[attr-defined]
+
+    assert set(re.findall(r"^\| `webpubsub (\w+)` \|", README, re.MULTILINE)) == set(commands)
+
+
 def test_every_word_of_make_it_names_is_one() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
     words = set(re.findall(r"make ([a-z]+)", README)) - {"are"}
 
-    assert {"run", "test", "check", "bench"} <= words
+    assert {"run", "test", "check", "docs", "bench"} <= words
     assert all(re.search(rf"^{word}:", makefile, re.MULTILINE) for word in words)

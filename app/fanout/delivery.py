@@ -30,8 +30,8 @@ class SendFailed(UpstreamError):
 
     @property
     def is_final(self) -> bool:
-        """Whether trying again is pointless: a 4xx other than 408 and 429."""
-        return self.status is not None and 400 <= self.status < 500 and self.status not in (408, 429)
+        """Whether trying again is pointless: a 4xx about the action, not about our key, the time or the load."""
+        return self.status is not None and 400 <= self.status < 500 and self.status not in (401, 408, 429)
 
 
 class Sender(Protocol):

@@ -41,6 +41,9 @@ class MemoryStore:
     def waiting(self) -> int:
         return len(self._unsent)
 
+    def dead_letters(self) -> int:
+        return len(self.dead)
+
     async def claim(self, key: Key) -> Reply | None:
         return None
 

@@ -85,6 +85,9 @@ class Outbox:
         """Actions accepted and neither sent nor given up, in all replicas."""
         return max(self._store.waiting(), len(self._delivery.lanes)) + self._unwritten
 
+    def dead_letters(self) -> int:
+        return self._store.dead_letters()
+
     def check_room(self) -> None:
         if self.failure is not None:
             self.refused += 1

@@ -32,6 +32,7 @@ class SqliteStore:
         self._next_id = 1
         self._next_answer = 1
         self._unsent = 0
+        self._dead = 0
         self._accept: Accept | None = None
         self._retries: asyncio.Task[None] | None = None
         self._is_open = False
@@ -56,6 +57,7 @@ class SqliteStore:
     async def commit(self, batch: Batch) -> None:
         entries, removed = await self._file.write(self._commit, batch)
         self._unsent += len(entries) - removed
+        self._dead += len(batch.dead)
         if entries and self._accept is not None:
             self._accept(entries)
 
@@ -72,6 +74,9 @@ class SqliteStore:
 
     def waiting(self) -> int:
         return self._unsent
+
+    def dead_letters(self) -> int:
+        return self._dead
 
     async def claim(self, key: Key) -> Reply | None:
         return None
@@ -91,7 +96,8 @@ class SqliteStore:
                 self._accept(entries)
 
     async def _take_retried(self) -> list[Entry]:
-        return await self._file.write(self._retry, None) if await self._file.read(_has_retried) else []
+        self._dead, is_retried = await self._file.read(_letters)
+        return await self._file.write(self._retry, None) if is_retried else []
 
     # What follows runs in the file's thread.
 
@@ -171,5 +177,7 @@ class SqliteStore:
         return [entries]
 
 
-def _has_retried(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM dead WHERE retry = 1 LIMIT 1").fetchone() is not None
+def _letters(connection: sqlite3.Connection) -> tuple[int, bool]:
+    """How many there are, and whether one of them is to be retried. An index holds all of it."""
+    count, retried = connection.execute("SELECT count(*), coalesce(max(retry), 0) FROM dead").fetchone()
+    return count, bool(retried)

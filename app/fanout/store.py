@@ -103,6 +103,9 @@ class Store(Protocol):
     def waiting(self) -> int:
         """How many entries are unsent in the whole store, as far as this process knows. No I/O."""
 
+    def dead_letters(self) -> int:
+        """How many are kept in the whole store, as of about a second ago. No I/O."""
+
     async def claim(self, key: Key) -> Reply | None:
         """The answer another replica gave, or `None` where this one shall run the delivery.
 

@@ -32,14 +32,16 @@ class ConnectionContext(WireModel):
     connection_id: str = _header(
         "ce-connectionId", "Connection id; for MQTT the client id", min_length=1, max_length=1024, pattern=r"\S"
     )
-    event_id: str | None = _header("ce-id", "Counts up per connection; the same on a redelivery", default=None)
+    event_id: str | None = _header(
+        "ce-id", "Counts up per connection; the same on a redelivery", default=None, max_length=256
+    )
     user_id: str | None = _header("ce-userId", "User id, UTF-8", default=None, max_length=1024)
     subprotocol: str | None = _header("ce-subprotocol", "Negotiated subprotocol", default=None)
     spec_version: str | None = _header("ce-specversion", "CloudEvents version, `1.0`", default=None)
     source: str | None = _header("ce-source", "`/hubs/{hub}/client/{connectionId}`", default=None)
     time: str | None = _header("ce-time", "When the event was sent, UTC", default=None)
     physical_connection_id: str | None = _header(
-        "ce-physicalConnectionId", "MQTT: the network connection", default=None
+        "ce-physicalConnectionId", "MQTT: the network connection", default=None, max_length=256
     )
     session_id: str | None = _header("ce-sessionId", "MQTT: the session; absent on connect", default=None)
     request_id: str | None = _header("x-ms-client-request-id", "Correlation id of the service", default=None)

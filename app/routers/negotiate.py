@@ -96,6 +96,8 @@ class NegotiateEndpoint:
         user_id = visitor.person.user_id
         if user_id is not None and len(user_id) > MAX_USER_ID:
             raise MalformedEvent(f"a user id has at most {MAX_USER_ID} characters")
+        if user_id is not None and any(one < " " or one == "\x7f" for one in user_id):
+            raise MalformedEvent("a user id holds no control characters")  # it becomes a header of every event
         roles, groups = self._rights(hub, visitor)
         return await issuer.issue(
             hub,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
+from app.browser_headers import FRAMED_BY_NOBODY
 from app.clients.access import client_url
 from app.dependencies import ServicesDep
 
@@ -17,6 +18,7 @@ PAGES = {
     "/chat": "chat.html",
     "/chat/direct": "chat.html",
     "/languages": "languages.html",
+    "/tower": "tower.html",
 }
 """Path to file."""
 
@@ -29,7 +31,6 @@ class PageFiles(StaticFiles):
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  # passed on as received
         response.headers["cache-control"] = "no-cache"
-        response.headers["x-content-type-options"] = "nosniff"
         return response
 
 
@@ -48,12 +49,7 @@ def _page(name: str, services: ServicesDep) -> FileResponse:
         WEB / name,
         headers={
             "cache-control": "no-cache",
-            "content-security-policy": (
-                f"default-src 'self'; connect-src 'self'{socket}; base-uri 'none'; form-action 'self'; "
-                "frame-ancestors 'none'"
-            ),
-            "referrer-policy": "no-referrer",
-            "x-content-type-options": "nosniff",
+            "content-security-policy": f"default-src 'self'; connect-src 'self'{socket}; {FRAMED_BY_NOBODY}",
         },
     )
 

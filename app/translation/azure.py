@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
@@ -132,7 +132,7 @@ class AzureTranslator:
 
     async def _request(self, inputs: list[Mapping[str, object]]) -> _Answer:
         try:
-            response: _Response = await self._client.translate({"inputs": inputs}, stream=True, cls=_http_response)
+            response: _Response = await self._client.translate({"inputs": inputs}, stream=True, cls=_Streamed)
             return _Answer.model_validate_json(await _bounded(response))
         except HttpResponseError as error:
             raise _refusal(error) from None
@@ -142,8 +142,11 @@ class AzureTranslator:
             raise TranslationFailed("the service answered what is not a translation") from None
 
 
-def _http_response(pipeline_response: Any, *_: object) -> _Response:
-    return cast("_Response", pipeline_response.http_response)
+class _Streamed:
+    """What the client makes of an answer: it returns the `value`."""
+
+    def __init__(self, pipeline_response: Any, *_: object) -> None:
+        self.value: _Response = pipeline_response.http_response
 
 
 async def _bounded(response: _Response) -> bytes:
@@ -168,7 +171,8 @@ def _refusal(error: HttpResponseError) -> TranslationFailed:
         return Unavailable(reason, retry_seconds=float(header) if header.isdigit() else THROTTLED_SECONDS)
     if status in (401, 403):
         return Unavailable(reason, retry_seconds=REFUSED_SECONDS)
-    return Unavailable(reason) if status >= 500 or status == 408 else TranslationFailed(reason)
+    # An answer that breaks off comes without a status, or with a good one.
+    return TranslationFailed(reason) if 400 <= status < 500 and status != 408 else Unavailable(reason)
 
 
 def _input(line: str, source: str | None, to: Sequence[str]) -> Mapping[str, object]:

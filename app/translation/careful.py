@@ -14,7 +14,7 @@ MAX_CHARACTERS = 5_000
 
 
 class CarefulTranslator:
-    """Asks `backends` in turn: what the first cannot do is the next one's.
+    """Asks `backends` in turn: what the first cannot do is the next one's. Of two halves the later one's counts.
 
     None of them raises what is not a mistake of ours, nor waits too long: slow ones are `Shared`.
     """
@@ -60,14 +60,27 @@ class CarefulTranslator:
             if not wanting:
                 break
             for one, translation in (await backend.translate(protected.text, source, wanting)).items():
-                better = _restored(translation, protected)
-                if one not in best or (better.is_translated and (not best[one].is_translated or not better.note)):
-                    best[one] = better
+                restored = _restored(translation, protected)
+                if one not in best or _worth(restored) >= _worth(best[one]):
+                    best[one] = restored
         return best
 
 
 def _is_wanting(translation: Translation) -> bool:
     return bool(translation.note) and translation.note is not Note.SAME_LANGUAGE
+
+
+def _worth(translation: Translation) -> int:
+    """The whole, then a part, then the reason that says most."""
+    if translation.is_translated:
+        return 4 if not translation.note else 3
+    match translation.note:
+        case Note.UNKNOWN_LANGUAGE:
+            return 0
+        case Note.UNKNOWN_PHRASE:
+            return 1
+        case _:
+            return 2
 
 
 def _restored(translation: Translation, protected: Protected) -> Translation:

@@ -14,12 +14,15 @@ from app.translation.shared import Shared
 
 def translator_for(settings: Settings) -> CarefulTranslator:
     """Opens nothing. What the chosen one cannot do, or not now, is left to the glossary."""
-    backends: list[Backend] = [Glossary()]
-    if settings.translator == "apertium":
-        backends.insert(0, Shared(Apertium(), seconds=settings.translator_timeout_seconds))
-    elif settings.translator == "azure":
-        backends.insert(0, Shared(_azure(settings), seconds=settings.translator_timeout_seconds))
-    return CarefulTranslator(backends)
+    seconds = settings.translator_timeout_seconds
+    match settings.translator:
+        case "apertium":
+            # It takes phrases word by word ("until morning"), so the glossary goes first.
+            return CarefulTranslator([Glossary(), Shared(Apertium(), seconds=seconds)])
+        case "azure":
+            return CarefulTranslator([Shared(_azure(settings), seconds=seconds), Glossary()])
+        case _:
+            return CarefulTranslator([Glossary()])
 
 
 def _azure(settings: Settings) -> Backend:

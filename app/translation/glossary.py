@@ -50,6 +50,10 @@ class Entry:
     slots: tuple[str, ...]
 
 
+Clauses = list[tuple[str, Entry | None]]
+"""A sentence as known phrases; a name or a number alone has no entry. Empty where it is not known."""
+
+
 class Phrases:
     """The whole glossary in memory."""
 
@@ -83,17 +87,14 @@ class Phrases:
             if sentences and all(self.clauses(language, one.core) for one in sentences)
         ]
 
-    def clauses(self, language: str, sentence: str) -> list[tuple[str, Entry | None]]:
-        """The sentence as known phrases between commas, the longest first; empty where that cannot be.
-
-        A name or a number alone is a clause without an entry.
-        """
+    def clauses(self, language: str, sentence: str) -> Clauses:
+        """The whole sentence, or the longest phrases between its commas."""
         if (whole := self.find(language, sentence)) is not None:
             return [(sentence, whole)]
         parts = [part.strip() for part in re.split("[,，、]", sentence)]
         if not 1 < len(parts) <= MAX_CLAUSES:
             return []
-        found: list[tuple[str, Entry | None]] = []
+        found: Clauses = []
         start = 0
         while start < len(parts):
             for end in range(len(parts), start, -1):
@@ -167,29 +168,25 @@ class Glossary:
         known = await loaded_phrases()
         if source is None:
             source = next(iter(known.languages_of(text)), None)
-        return {one: self._translation(known, text, source, one) for one in to}
+        if source is None or source not in self.languages:
+            return {one: original(text, source, Note.UNKNOWN_LANGUAGE) for one in to}
+        read = [(one, known.clauses(source, one.core)) for one in _sentences(text)]
+        return {one: self._translation(text, read, source, one) for one in to}
 
-    def _translation(self, known: Phrases, text: str, source: str | None, to: str) -> Translation:
-        if source is None or source not in self.languages or to not in self.languages:
-            return original(text, source, Note.UNKNOWN_LANGUAGE)
-        if source == to:
-            return original(text, source, Note.SAME_LANGUAGE)
-        written, found, missed = [], 0, 0
-        for sentence in _sentences(text):
-            clauses = known.clauses(source, sentence.core)
-            if clauses:
-                found += 1
-                written.append(_written(sentence, clauses, source, to))
-            else:
-                missed += not is_wordless(sentence.core)
-                written.append(sentence.lead + sentence.core + sentence.trail + sentence.end + sentence.space)
-        if not found:
+    def _translation(self, text: str, read: Sequence[tuple[Sentence, Clauses]], source: str, to: str) -> Translation:
+        if source == to or to not in self.languages:
+            return original(text, source, Note.SAME_LANGUAGE if source == to else Note.UNKNOWN_LANGUAGE)
+        if not any(clauses for _, clauses in read):
             return original(text, source, Note.UNKNOWN_PHRASE)
-        note = Note.PARTLY_UNKNOWN if missed else Note.NONE
-        return Translation("".join(written).rstrip() + _tail(text), to, is_translated=True, note=note)
+        written = "".join(_written(sentence, clauses, source, to) for sentence, clauses in read)
+        is_whole = all(clauses or is_wordless(sentence.core) for sentence, clauses in read)
+        note = Note.NONE if is_whole else Note.PARTLY_UNKNOWN
+        return Translation(written.rstrip() + _tail(text), to, is_translated=True, note=note)
 
 
-def _written(sentence: Sentence, clauses: list[tuple[str, Entry | None]], source: str, to: str) -> str:
+def _written(sentence: Sentence, clauses: Clauses, source: str, to: str) -> str:
+    if not clauses:
+        return sentence.lead + sentence.core + sentence.trail + sentence.end + sentence.space
     parts = [_clause(text, entry, to) for text, entry in clauses]
     is_question = any(entry is not None and entry.phrase[to].is_question for _, entry in clauses)
     end = _end(sentence.end, is_question=is_question, to=to)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.cli_check import findings
 from app.storage.sqlite_file import SqliteFile
-from localpubsub.testing import LocalService
+from localpubsub.testing import LocalService, quick_config
 
 STRING = "Endpoint=https://contoso.webpubsub.azure.com;AccessKey=a-key-of-thirty-two-bytes-or-more-00;Version=1.0;"
 
@@ -124,3 +124,52 @@ async def test_an_issuer_that_publishes_nothing_is_wrong(monkeypatch: pytest.Mon
     said = {finding.subject: finding async for finding in findings()}
 
     assert said["issuer"].verdict == "wrong"
+
+
+def test_a_file_of_keys_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"{STRING}\n{STRING.replace('-00', '-01')}\n")
+
+    code, said = run(monkeypatch, {"WEBPUBSUB_CONNECTION_STRING_FILE": str(file)}, "--offline")
+
+    assert code == 0
+    assert any(one.startswith(f"keys: 2 connection strings in {file}") for one in said["good"])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "cannot be read: No such file"), ("", "holds no connection string"), (STRING[:50], "key=value pairs")],
+)
+def test_a_file_of_keys_that_cannot_be_used_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, reason: str
+) -> None:
+    file = tmp_path / "keys"
+    if content is not None:
+        file.write_text(content)
+
+    code, said = run(monkeypatch, {"WEBPUBSUB_CONNECTION_STRING_FILE": str(file)}, "--offline")
+
+    assert (code, len(said["wrong"])) == (1, 1)
+    assert "WEBPUBSUB_CONNECTION_STRING_FILE" in said["wrong"][0]
+    assert reason in said["wrong"][0]
+
+
+def test_a_file_of_keys_and_a_key_are_too_much(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(STRING)
+    both = {"WEBPUBSUB_CONNECTION_STRING_FILE": str(tmp_path / "keys"), "WEBPUBSUB_CONNECTION_STRING": STRING}
+
+    assert "set one of them" in run(monkeypatch, both, "--offline")[1]["wrong"][0]
+
+
+async def test_the_other_key_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [letter * 44 for letter in "ABC"]
+    async with LocalService(quick_config(access_keys=keys[:2])) as service:
+        strings = [f"Endpoint={service.endpoint};AccessKey={key}" for key in keys]
+        monkeypatch.setenv("WEBPUBSUB_CONNECTION_STRING", strings[0])
+        monkeypatch.setenv("WEBPUBSUB_MORE_CONNECTION_STRINGS", f"{strings[1]},{strings[2]},{STRING}")
+        said = [(finding.verdict, finding.said) async for finding in findings() if finding.subject == "other key"]
+
+    assert [(verdict, text.split(",")[0].split(":")[0]) for verdict, text in said] == [
+        ("good", "is accepted too"),
+        ("doubtful", "is refused"),
+    ]

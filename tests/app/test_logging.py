@@ -209,3 +209,76 @@ def test_a_traceback_in_a_terminal_shows_no_local_variables(
 
     assert "RuntimeError: boom" in console.getvalue()
     assert SECRETS[0] not in console.getvalue()
+
+
+EVIL = "mia\x1b[2J\x9b31m\x85\u2028\u202e\nlevel=error forged"
+"""A name that clears the terminal, colours it, turns it around and begins another line."""
+
+
+def harmless(text: str) -> bool:
+    return all(line.isprintable() for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("logger_of", [structlog.get_logger, logging.getLogger])
+def test_what_a_client_chose_is_written_out_in_a_terminal(
+    console: io.StringIO, logger_of: Callable[[str], Any]
+) -> None:
+    logger_of("x").warning(f"hello {EVIL}")
+    structlog.get_logger().info("event", user_id=EVIL, names=[EVIL], state={EVIL: EVIL})
+
+    assert harmless(console.getvalue())
+    assert len(console.getvalue().splitlines()) == 2
+    assert console.getvalue().count("\\x1b[2J") == 5
+
+
+def complain(text: str) -> None:
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("logger_of", [structlog.get_logger, logging.getLogger])
+def test_no_line_of_a_traceback_passes_for_one_of_the_log(
+    console: io.StringIO, logger_of: Callable[[str], Any]
+) -> None:
+    try:
+        complain(EVIL)
+    except ValueError:
+        logger_of("x").exception("handler failed")
+
+    first, *others = console.getvalue().rstrip().split("\n")
+    assert "handler failed" in first
+    assert harmless(console.getvalue())
+    assert "  level=error forged" in others
+    assert all(line.startswith("  ") for line in others)
+
+
+def test_what_a_client_chose_is_one_line_of_json_without_anything_a_terminal_obeys(log: Log) -> None:
+    structlog.get_logger().info("event", user_id=EVIL, state={EVIL: [EVIL]})
+    structlog.get_logger().info("event", user_id="Zoë 李")
+
+    evil, decent = log.lines("event")
+    assert evil["user_id"] == EVIL
+    assert decent["user_id"] == "Zoë 李"
+    assert harmless(log.text)
+    assert len(log.text.splitlines()) == 2
+    assert "Zoë 李" in log.text
+
+
+def test_a_value_that_is_no_json_takes_no_other_line_along(log: Log) -> None:
+    circle: dict[str, Any] = {}
+    circle["self"] = circle
+    structlog.get_logger().info("event", user_id="\udc80")
+    structlog.get_logger().info("event", state=circle)
+    structlog.get_logger().info("event", user_id="mia")
+
+    assert len(log.text.splitlines()) == 3
+    assert [line.get("user_id") for line in log.lines("event")] == ["\\udc80", None, "mia"]
+
+
+async def test_an_event_of_somebody_with_an_evil_name_is_one_harmless_line(log: Log, client: httpx.AsyncClient) -> None:
+    name = "mia\x9b2J\u2028"
+    headers = {name: value.encode() for name, value in event("user", "echo", ce_userId=name).items()}
+    await client.post("/eventhandler", headers=headers, content=b"x")
+
+    (line,) = log.lines("event")
+    assert line["user_id"] == name
+    assert harmless(log.text)

@@ -203,6 +203,9 @@ async def test_sends_are_counted_by_what_became_of_them(data_plane: DataPlane) -
         assert await running.values("webpubsub_sends") == {("sent",): 2, ("dead",): 1, ("expired",): 0}
         assert await running.values("webpubsub_send_failures") == {("503",): 1, ("400",): 1}
         assert await running.value("webpubsub_send_retries") == 1
+        async with asyncio.timeout(10):
+            while await running.value("webpubsub_dead_letters") == 0:
+                await asyncio.sleep(0.01)
         assert await running.value("webpubsub_outbox_bytes") == 0
         assert await running.value("webpubsub_outbox_oldest_seconds") == 0
 
@@ -275,6 +278,7 @@ async def test_every_family_explains_itself_and_strict_readers_agree(data_plane:
         "webpubsub_outbox_oldest_seconds",
         "webpubsub_outbox_up",
         "webpubsub_outbox_refusals",
+        "webpubsub_dead_letters",
         "webpubsub_sends",
         "webpubsub_send_failures",
         "webpubsub_send_retries",

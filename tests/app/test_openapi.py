@@ -64,9 +64,9 @@ async def test_the_page_needs_nothing_from_elsewhere() -> None:
         assets = re.findall(r'(?:src|href)="([^"]+)"', page)
         answers = [await client.get(asset) for asset in assets]
 
-    assert len(assets) == 3
+    assert len(assets) == 4
     assert "https://" not in page
-    assert [answer.status_code for answer in answers] == [200] * 3
+    assert [answer.status_code for answer in answers] == [200] * 4
 
 
 async def test_both_hot_routes_are_described() -> None:

@@ -18,7 +18,7 @@ from app.upstream.storage import StorageError
 
 log = structlog.get_logger(__name__)
 
-# Keys: replicas, layout, leases, streams. Arguments: replica, lease in ms, number of partitions.
+# Keys: replicas, layout, leases, streams, dead letters. Arguments: replica, lease in ms, number of partitions.
 _BEAT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -28,7 +28,7 @@ local me, partitions, live = ARGV[1], tonumber(ARGV[3]), {}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('SET', KEYS[2], ARGV[3], 'NX')
 local layout = redis.call('GET', KEYS[2])
-if layout ~= ARGV[3] then return {layout, 0, 0, {}} end
+if layout ~= ARGV[3] then return {layout, 0, 0, {}, 0} end
 redis.call('ZADD', KEYS[1], now + ARGV[2], me)
 live = redis.call('ZRANGE', KEYS[1], 0, -1)
 table.sort(live)
@@ -53,7 +53,7 @@ for _, i in ipairs(free) do
   redis.call('SET', KEYS[2 + i], me, 'PX', ARGV[2])
   owned, mine[i] = owned + 1, 1
 end
-return {layout, share, waiting, mine}
+return {layout, share, waiting, mine, redis.call('XLEN', KEYS[3 + 2 * partitions])}
 """
 
 # Keys: leases. Arguments: replica.
@@ -100,6 +100,8 @@ class Leases:
         self.being_read: frozenset[int] = frozenset()
         self.depth = 0
         """Unsent entries of all partitions."""
+        self.letters = 0
+        """Dead letters."""
 
     @property
     def partitions(self) -> list[int]:
@@ -132,8 +134,8 @@ class Leases:
         self._is_drained.clear()
         keys = self._keys
         sent = asyncio.get_running_loop().time()
-        layout, share, self.depth, mine = await self._beat(
-            [keys.replicas, keys.layout, *keys.leases, *keys.streams],
+        layout, share, self.depth, mine, self.letters = await self._beat(
+            [keys.replicas, keys.layout, *keys.leases, *keys.streams, keys.dead],
             [self._replica, self._milliseconds, len(keys.leases)],
         )
         if int(layout) != len(keys.leases):

@@ -112,6 +112,7 @@ class RedisStore:
         over = [*batch.finished, *(entry_id for entry_id, _ in batch.dead)]
         self._reader.finished(over)
         self._leases.depth += len(batch.entries) - len(over)
+        self._leases.letters += len(batch.dead)
 
     async def _execute(self, batch: Batch) -> None:
         """One transaction."""
@@ -160,6 +161,9 @@ class RedisStore:
 
     def waiting(self) -> int:
         return max(0, self._leases.depth)
+
+    def dead_letters(self) -> int:
+        return self._leases.letters
 
     async def claim(self, key: Key) -> Reply | None:
         return await self._claims.claim(key)

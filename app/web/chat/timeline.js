@@ -44,7 +44,10 @@ export class Timeline {
       this.follow();
       log.focus({ preventScroll: true });
     });
-    earlier.addEventListener("click", deeds.showEarlier);
+    earlier.addEventListener("click", () => {
+      this.#following = false;
+      deeds.showEarlier();
+    });
     new ResizeObserver(() => this.#scrollToEnd()).observe(log);
   }
 
@@ -53,6 +56,7 @@ export class Timeline {
     const isAnother = conversation !== this.#conversation;
     // What was said before is there to be read, not to be read out.
     this.log.ariaBusy = String(isAnother);
+    const place = isAnother || this.#following ? null : this.#place();
     this.#pieces.show(conversation ? piecesOf(conversation) : []);
     this.#conversation = conversation;
     this.empty.hidden = conversation?.entries.some(({ kind }) => kind === "message") ?? false;
@@ -63,6 +67,9 @@ export class Timeline {
         this.log.ariaBusy = "false";
       });
     }
+    if (place?.element.isConnected) {
+      this.log.scrollTop += place.element.getBoundingClientRect().top - place.top;
+    }
     this.#countUnread();
     this.#scrollToEnd();
   }
@@ -72,6 +79,13 @@ export class Timeline {
     this.#following = true;
     this.#countUnread();
     this.#scrollToEnd();
+  }
+
+  /** What the reader has at the top of the view, and where, so that it can be put there again. */
+  #place() {
+    const edge = this.log.getBoundingClientRect().top;
+    const element = [...this.list.children].find((child) => child.getBoundingClientRect().bottom > edge);
+    return element && { element, top: element.getBoundingClientRect().top };
   }
 
   // At the first line not read yet, or at the end.

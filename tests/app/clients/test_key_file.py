@@ -94,7 +94,7 @@ async def test_a_file_that_is_still_being_written_is_left_alone(
 
     mount.put(text(B)[:70])
     with monkeypatch.context() as patch:
-        patch.setattr(key_file.asyncio, "sleep", write_on)
+        patch.setattr(asyncio, "sleep", write_on)
         await file.look()
     assert taken.keys == []
 

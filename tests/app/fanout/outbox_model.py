@@ -160,6 +160,9 @@ class WatchedStore:
     def waiting(self) -> int:
         return self._inner.waiting()
 
+    def dead_letters(self) -> int:
+        return self._inner.dead_letters()
+
     async def claim(self, key: Key) -> Reply | None:
         return None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from app.fanout.sqlite import SqliteStore
 from app.fanout.store import Batch, Entry, KeptAnswer, NewEntry
 from app.storage.sqlite_file import SqliteFile
+from app.storage.sqlite_storage import SqliteStorage
 from app.upstream.reply import Reply
 from app.upstream.storage import StorageError
 
@@ -36,6 +37,18 @@ async def commit_for_ever(store: SqliteStore) -> None:
         await store.commit(batch_of(number))
         say(number)
         number += 1
+
+
+async def keep_for_ever(storage: SqliteStorage) -> None:
+    """As a hub: says the number of each record that is safe, and of the row beside it."""
+    await storage.open()
+    number = 0
+    while True:
+        number += 1
+        await asyncio.gather(
+            storage.append("log", b"%d" % number, id=str(number)), storage.write("table", {str(number): b""})
+        )
+        say(number)
 
 
 async def hold(store: SqliteStore) -> None:
@@ -66,11 +79,14 @@ async def outcome(store: SqliteStore, batch: Batch) -> str:
 
 
 async def main(what: str, path: Path) -> None:
-    store = SqliteStore(SqliteFile(path))
+    file = SqliteFile(path)
+    store = SqliteStore(file)
     await store.open(_ignore, lambda kept: None)
     match what:
         case "commit":
             await commit_for_ever(store)
+        case "keep":
+            await keep_for_ever(SqliteStorage(file))
         case "hold":
             await hold(store)
         case "fill":

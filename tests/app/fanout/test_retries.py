@@ -43,7 +43,7 @@ def test_the_pause_after_very_many_attempts_is_still_the_longest() -> None:
     assert 15 <= RetryPolicy(longest_pause_seconds=30).pause(10_000) <= 30
 
 
-@pytest.mark.parametrize("retryable", [None, 408, 429, 500, 503])
+@pytest.mark.parametrize("retryable", [None, 401, 408, 429, 500, 503])
 def test_these_are_tried_again(retryable: int | None) -> None:
     assert not failed(retryable).is_final
 
@@ -114,7 +114,7 @@ async def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
     assert run.settled[0] == (1, "no success in 1 attempts, the last: the service answered 503")
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 413])
+@pytest.mark.parametrize("status", [400, 403, 404, 413])
 @in_virtual_time
 async def test_a_final_refusal_is_not_tried_again(status: int) -> None:
     sender = ScriptedSender(x=[failed(status)])

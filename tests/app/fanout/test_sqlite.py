@@ -195,6 +195,9 @@ async def test_a_running_store_takes_up_retried_letters(
     assert one.store.waiting() == 2
     assert await letters.list(10) == []
     assert actions(await one.publish("lane", "next")) == ["next"]
+    async with asyncio.timeout(PATIENCE):
+        while one.store.dead_letters():  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.001)
 
 
 async def test_letters_are_still_looked_for_after_a_failure(

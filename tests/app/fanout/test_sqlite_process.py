@@ -10,6 +10,7 @@ import pytest
 
 from app.fanout.sqlite import SqliteStore
 from app.storage.sqlite_file import FileInUse, SqliteFile
+from app.storage.sqlite_storage import SqliteStorage
 from tests.app.fanout.opened import Opened, actions
 
 PATIENCE = 20
@@ -64,6 +65,25 @@ async def test_what_was_acknowledged_survives_a_kill_in_order(path: Path, start:
     assert count in (acknowledged, acknowledged + 1)
     assert actions(after.entries) == [f"{number}.{part}" for number in range(count) for part in (0, 1)]
     assert [answer.key[3] for answer in after.answers] == [str(number) for number in range(count)]
+
+
+async def test_what_hubs_keep_survives_a_kill(path: Path, start: Start) -> None:
+    process = await start("keep")
+    for number in range(1, 51):
+        assert await line(process) == str(number)
+    process.kill()
+    rest, _ = await process.communicate()
+    acknowledged = 50 + len(rest.decode().splitlines())
+
+    storage = SqliteStorage(SqliteFile(path))
+    await storage.open()
+    records, rows = await storage.read("log", limit=100_000), await storage.rows("table")
+    await storage.close()
+
+    # One more may be safe than we were told of.
+    assert len(records) in (acknowledged, acknowledged + 1)
+    assert [record.body for record in records] == [b"%d" % record.number for record in records]
+    assert len(rows) in (acknowledged, acknowledged + 1)
 
 
 async def test_a_second_process_is_refused_and_told_what_to_do_until_the_first_is_dead(

@@ -120,6 +120,22 @@ async def test_waiting_counts_what_is_neither_sent_nor_given_up(open_store: Open
     assert one.store.waiting() == 1
 
 
+async def test_dead_letters_are_counted(open_store: Open) -> None:
+    one = await open_store()
+    assert one.store.dead_letters() == 0
+    await one.bury("refused", *(await one.publish("lane", "1", "2", "3"))[:2])
+
+    assert one.store.dead_letters() == 2
+
+
+@of_lasting_stores
+async def test_dead_letters_of_an_earlier_run_are_counted(open_store: Open) -> None:
+    one = await open_store()
+    await one.bury("refused", *await one.publish("lane", "1", "2"))
+
+    assert (await open_store()).store.dead_letters() == 2
+
+
 async def test_a_note_that_comes_twice_does_no_harm(open_store: Open) -> None:
     one = await open_store()
     sent, dead, waiting = await one.publish("lane", "1", "2", "3")

@@ -1,6 +1,6 @@
 """What is kept of translations, and how much."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.translation.cache import ENTRY_BYTES, Cache
@@ -41,6 +41,7 @@ def test_an_entry_larger_than_everything_is_not_kept() -> None:
     assert cache.bytes == 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30)), max_size=60),
     st.integers(1, 10),

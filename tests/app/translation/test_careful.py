@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.translation.backend import original
@@ -89,25 +89,41 @@ async def test_what_the_first_cannot_do_is_the_nexts() -> None:
     assert found == {"de": Translation("Danke, Mia!", "de", is_translated=True)}
 
 
-async def test_where_nobody_can_the_first_says_why() -> None:
-    translator = CarefulTranslator([Refusing(Note.TOOK_TOO_LONG), Glossary()])
+@pytest.mark.parametrize("note", [Note.TOOK_TOO_LONG, Note.UNAVAILABLE, Note.GARBLED])
+async def test_where_nobody_can_the_one_that_failed_says_why(note: Note) -> None:
+    failing, glossary = Refusing(note), Glossary()
+    for translator in (CarefulTranslator([failing, glossary]), CarefulTranslator([glossary, failing])):
+        found = await translator.translate("Purple monkeys dance", ["de"], source="en")
 
-    found = await translator.translate("Purple monkeys dance", ["de"], source="en")
+        assert found == {"de": untranslated("Purple monkeys dance", note)}
 
-    assert found == {"de": untranslated("Purple monkeys dance", Note.TOOK_TOO_LONG)}
+
+async def test_that_somebody_else_does_not_have_the_language_is_no_reason() -> None:
+    translator = CarefulTranslator([Glossary(), Refusing(Note.UNKNOWN_LANGUAGE)])
+
+    found = await translator.translate("Purple monkeys dance", ["pl"], source="en")
+
+    assert found == {"pl": untranslated("Purple monkeys dance", Note.UNKNOWN_PHRASE)}
+
+
+class Partly(Scripted):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    async def translate(self, text: str, source: str | None, to: Sequence[str]) -> dict[str, Translation]:
+        return {one: Translation(self.name, one, is_translated=True, note=Note.PARTLY_UNKNOWN) for one in to}
 
 
 async def test_a_part_is_better_than_nothing_and_the_whole_is_better_than_a_part() -> None:
-    class Partly(Scripted):
-        async def translate(self, text: str, source: str | None, to: Sequence[str]) -> dict[str, Translation]:
-            return {one: Translation("teils", one, is_translated=True, note=Note.PARTLY_UNKNOWN) for one in to}
+    down, words, phrases, whole = Refusing(Note.UNAVAILABLE), Partly("words"), Partly("phrases"), Scripted()
 
-    down, partly, whole = Refusing(Note.UNAVAILABLE), Partly(), Scripted()
+    half = await CarefulTranslator([down, words, down]).translate("good", ["de"], source="en")
+    later = await CarefulTranslator([phrases, words]).translate("good", ["de"], source="en")
+    full = await CarefulTranslator([words, whole]).translate("good", ["de"], source="en")
 
-    half = await CarefulTranslator([down, partly, down]).translate("good", ["de"], source="en")
-    full = await CarefulTranslator([partly, whole]).translate("good", ["de"], source="en")
-
-    assert (half["de"].text, half["de"].note) == ("teils", Note.PARTLY_UNKNOWN)
+    assert (half["de"].text, half["de"].note) == ("words", Note.PARTLY_UNKNOWN)
+    assert (later["de"].text, later["de"].note) == ("words", Note.PARTLY_UNKNOWN)
     assert (full["de"].text, full["de"].note) == ("de: good", Note.NONE)
 
 
@@ -153,6 +169,7 @@ PROTECTED = st.sampled_from(
 
 
 @pytest.mark.parametrize("garble", GARBLERS.values(), ids=GARBLERS)
+@settings(deadline=None)
 @given(parts=st.lists(st.one_of(PROTECTED, st.text(max_size=12)), min_size=1, max_size=10))
 async def test_what_is_protected_comes_out_byte_for_byte(garble: Write, parts: list[str]) -> None:
     text = " ".join(["good", *parts])

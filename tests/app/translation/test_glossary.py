@@ -5,7 +5,7 @@ from importlib import resources
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.translation.glossary import LANGUAGES, Glossary, Phrases, key, phrases
@@ -135,6 +135,7 @@ async def test_a_phrase_says_its_language_where_nobody_else_does() -> None:
     assert phrases().languages_of("12 👍") == []
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.sampled_from(LANGUAGES), st.sampled_from(LANGUAGES))
 async def test_any_text_passes(text: str, source: str, to: str) -> None:
     found = await translated(text, source, to)
@@ -142,6 +143,7 @@ async def test_any_text_passes(text: str, source: str, to: str) -> None:
     assert found.is_translated or found.text == text
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([*(text for one in PHRASES for text in spellings(one["en"])), "xyzzy", "⟦0⟧", "5", "²"])),
     st.sampled_from([". ", "! ", ", ", " ", "\n", "?", " - "]),

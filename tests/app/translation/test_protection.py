@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.translation.protection import MAX_NAMES, Protected, is_wordless, protect
@@ -82,6 +82,7 @@ TOKENS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(TOKENS, st.text(max_size=20)), max_size=12).map(" ".join), st.lists(st.text(max_size=5)))
 def test_nothing_is_lost_of_any_text(text: str, names: list[str]) -> None:
     protected = protect(text, ["Ana", *names])
@@ -89,6 +90,7 @@ def test_nothing_is_lost_of_any_text(text: str, names: list[str]) -> None:
     assert protected.restored(protected.text) == text
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="a1@.-/#`⟦ €k\n", max_size=400))
 def test_marks_are_ours_alone(text: str) -> None:
     protected = protect(text)
