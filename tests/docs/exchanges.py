@@ -197,6 +197,7 @@ FRAMES: dict[str, dict[str, Any]] = {
         "data": "Ci90eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5wcm90b2J1Zi5TdHJpbmdWYWx1ZRIGCgR0ZWE3",
     },
     "silent": {"event": "stir", "dataType": "text", "data": ""},
+    "declined": {"event": "pay", "dataType": "text", "data": ""},
     "rejected": {"event": "close", "dataType": "text", "data": "now"},
 }
 

@@ -18,7 +18,7 @@ def tables() -> str:
     lines: list[str] = []
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
         if title := re.fullmatch(r"# --- (.+)", line):
-            lines += ["", f"## {title[1]}", "", "| setting | default | |", "|---|---|---|"]
+            lines += ["", f"## {title[1]}", "", "| setting | default | what it is |", "|---|---|---|"]
         elif name := re.match(r"(?:# )?([A-Z_]+)=", line):
             lines.append(_row(name[1]))
     return "\n".join(lines).lstrip() + "\n\n"

@@ -14,12 +14,16 @@ SHOWN = {text.replace("%s", HOLE).replace("%r", HOLE).replace("%d", HOLE) for te
 SAMPLES = ("app/hubs", "app/simulation")
 PROGRAMS = ("app/client/", "app/doctor", *SAMPLES)
 
-REFUSALS = arguments_of(
-    "app",
-    *("MalformedEvent", "NotAuthentic", "WrongCaller", "NotFound", "UnknownEventType", "BodyTooLarge"),
-    *("UnsupportedMedia", "HeadersTooLarge", "Overloaded", "TooMany", "HandlerError", "invalid"),
-    but=PROGRAMS,
-)
+
+def _below(base: type[errors.Refused]) -> Iterator[type[errors.Refused]]:
+    for cls in base.__subclasses__():
+        if cls.__module__ == errors.__name__:
+            yield cls
+            yield from _below(cls)
+
+
+ERRORS = {cls.__name__: str(cls.status) for cls in _below(errors.Refused)} | {"TooMany": str(TooMany.status)}
+REFUSALS = arguments_of("app", *ERRORS, "HandlerError", "invalid", but=PROGRAMS)
 LOGGED = [*log_lines("app", but=SAMPLES), *log_lines("localpubsub")]
 SERVICE = arguments_of("localpubsub", "Disconnect", "Close", "CommandError", "RestError", "Refused")
 
@@ -65,9 +69,7 @@ def test_every_close_code_is_in_the_table() -> None:
 def test_the_statuses_of_the_table_are_those_of_the_errors() -> None:
     shown = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", section("What a status says to the service"), re.MULTILINE))
 
-    there = {cls.__name__: str(cls.status) for cls in _below(errors.Refused)} | {"TooMany": str(TooMany.status)}
-
-    assert shown == there
+    assert shown == ERRORS
 
 
 @pytest.mark.parametrize(
@@ -77,10 +79,3 @@ def test_nothing_is_explained_that_nobody_says(title: str) -> None:
     said = {text for call in REFUSALS for text in call.texts} | {known(line.text) for line in LOGGED}
 
     assert {known(text) for text in first_cells(title)} - said == set()
-
-
-def _below(base: type[errors.Refused]) -> Iterator[type[errors.Refused]]:
-    for cls in base.__subclasses__():
-        if cls.__module__ == errors.__name__:
-            yield cls
-            yield from _below(cls)

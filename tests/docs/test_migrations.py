@@ -60,8 +60,8 @@ async def test_the_chat_is_the_same(
             await mia.send_event("message", "hi")
 
             await mia.expect(type="message", data={"from": "mia", "message": "hi"})
-            said = [(await jonas.receive_json(timeout=10)) for _ in range(2)]
-            assert {"from": "mia", "message": "hi"} in said
+            while await jonas.receive_json(timeout=10) != {"from": "mia", "message": "hi"}:
+                pass  # somebody joined
             await mia.expect(type="message", data={"from": "[System]", "message": "jonas joined"})
         assert localpubsub.endpoint.removeprefix("http") in access
 
