@@ -21,6 +21,7 @@ import aiohttp
 import uvloop
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.logging import configure_logging
 from app.simulation.config import Config
 from app.simulation.doors import KeyDoor
 from app.simulation.run import Simulation, simulating
@@ -160,6 +161,7 @@ def main() -> None:
     parser.add_argument("--docks", type=int, default=2, help="vehicles each of twelve warehouses loads at a time")
     parser.add_argument("--store", help="sqlite:///file, redis://host/0 or memory://; a file of its own where left out")
     chosen = parser.parse_args()
+    configure_logging("warning")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 2 * chosen.vehicles + SPARE_FILES), most))
     config = Config(

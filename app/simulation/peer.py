@@ -180,4 +180,4 @@ def _reason(error: Exception) -> str:
         return f"the service answered {error.status}"
     if isinstance(error, aiohttp.ClientConnectionError):
         return "nobody answers"
-    return str(error) if isinstance(error, NoWayIn) else type(error).__name__
+    return str(error) if isinstance(error, NoWayIn | ValueError) else type(error).__name__

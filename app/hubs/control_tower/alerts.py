@@ -73,9 +73,6 @@ class Alerts:
         alert_id = self._open.get((kind, shipment))
         return None if alert_id is None else self._alerts[alert_id]
 
-    def get(self, alert_id: str) -> Alert | None:
-        return self._alerts.get(alert_id)
-
     async def refresh(self) -> None:
         is_more = True
         while is_more:
@@ -83,6 +80,7 @@ class Alerts:
             for record in records:
                 self._take(record)
             is_more = len(records) == PAGE
+        self._forget()
 
     async def change(self, entries: Sequence[AlertEntry]) -> list[Alert]:
         """Raises and clears, all in one record. None of it where another replica wrote meanwhile: decide again."""
@@ -93,7 +91,9 @@ class Alerts:
             await self.refresh()
             return []
         self._take(record)
-        return [self._alerts[one.alert] for one in entries if one.alert in self._alerts]
+        changed = [self._alerts[one.alert] for one in entries]
+        self._forget()
+        return changed
 
     async def acknowledge(self, alert_id: str, by: str, at: float) -> Alert:
         """The first one counts. Raises `Refusal` where nobody knows the alert."""
@@ -119,7 +119,6 @@ class Alerts:
                 self._raised(entry, record.number)
             else:
                 self._changed(entry, record.number)
-        self._forget()
 
     def _changed(self, entry: AlertEntry, number: int) -> None:
         alert = self._alerts.get(entry.alert)

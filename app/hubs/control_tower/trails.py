@@ -151,6 +151,8 @@ class Trails:
             record = await self._storage.append(_log(made.id), body, id=record_id, expected=made.number - 1, keep=KEEP)
         except Conflict:
             return False
+        if record.number != made.number:
+            return False  # another replica had this delivery before, and what came in between is not known here
         known.take([record])
         return record.body == body
 

@@ -4,7 +4,7 @@ from itertools import permutations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
@@ -38,6 +38,7 @@ def drive(ends: tuple[str, str], mishap: Mishap) -> tuple[Line, list[PositionRep
     return line, reports
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ENDS), st.sampled_from(MISHAPS))
 def test_only_a_straying_vehicle_leaves_the_line_and_only_a_failing_cooler_warms(
     ends: tuple[str, str], mishap: Mishap

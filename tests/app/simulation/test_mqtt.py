@@ -1,7 +1,7 @@
 """The vehicle's MQTT, against the samples of the standard and against itself."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.simulation import mqtt
@@ -18,6 +18,7 @@ def test_a_publish_is_as_the_standard_has_it() -> None:
     assert mqtt.acknowledge(258) == b"\x40\x02\x01\x02"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=40), st.binary(max_size=20_000)), max_size=5), st.data())
 def test_packets_are_read_however_frames_cut_them(packets: list[tuple[str, bytes]], data: st.DataObject) -> None:
     stream = b"".join(mqtt.publish(topic, payload) for topic, payload in packets)

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from app.hubs.control_tower.alerts import CLEARED_SHOWN, AlertEntry, Alerts
+from app.upstream.memory_storage import MemoryStorage
 from tests.app.hubs.control_tower.stage import (
     CUSTOMER,
     START,
@@ -155,3 +157,30 @@ async def test_only_the_tower_acknowledges_and_only_what_there_is(stage: Stage) 
     assert theirs["code"] == "not_allowed"
     assert nothing is not None
     assert nothing["code"] == "unknown_alert"
+
+
+def raised_entry(alert: str, *, shipment: str) -> AlertEntry:
+    facts = {"kind": "silent", "shipment": shipment, "transporter": TRANSPORTER, "value": 61, "limit": 60}
+    return AlertEntry.model_validate({"event": "raised", "alert": alert, "at": 1.0, **facts})
+
+
+async def test_however_many_are_over_at_once_each_of_them_is_told() -> None:
+    alerts_of_many = Alerts(MemoryStorage())
+    names = [f"silent/S-{number}/1" for number in range(2 * CLEARED_SHOWN)]
+    raised = [raised_entry(name, shipment=name) for name in names]
+
+    assert len(await alerts_of_many.change(raised)) == len(names)
+    cleared = await alerts_of_many.change([AlertEntry(event="cleared", alert=name, at=2.0) for name in names])
+
+    assert [one.id for one in cleared] == names
+    assert len(list(alerts_of_many)) == CLEARED_SHOWN
+
+
+async def test_of_two_replicas_that_judge_at_once_one_has_to_look_again() -> None:
+    storage = MemoryStorage()
+    one, other = Alerts(storage), Alerts(storage)
+    entry = raised_entry("a", shipment="S-1")
+
+    assert len(await one.change([entry])) == 1
+    assert await other.change([entry]) == []
+    assert other.open("silent", "S-1") == one.open("silent", "S-1")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.hubs.control_tower.charts import HOURS_SHOWN, MINUTES_SHOWN, Charts, Delivery
@@ -19,6 +19,7 @@ def view(history: list[tuple[float, float, bool]]) -> Any:
     return charts.view(START)
 
 
+@settings(deadline=None)
 @given(deliveries)
 def test_every_chart_tells_of_the_same_deliveries(history: list[tuple[float, float, bool]]) -> None:
     shown = view(history)
@@ -35,6 +36,7 @@ def test_every_chart_tells_of_the_same_deliveries(history: list[tuple[float, flo
         assert count == len(inside)
 
 
+@settings(deadline=None)
 @given(deliveries)
 def test_the_order_of_deliveries_does_not_matter(history: list[tuple[float, float, bool]]) -> None:
     assert view(history) == view(history[::-1])

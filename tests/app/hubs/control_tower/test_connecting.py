@@ -1,7 +1,7 @@
 """Who gets in, and as what."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
@@ -45,6 +45,7 @@ async def test_the_token_goes_before_the_query() -> None:
     assert client.user_id == CUSTOMER
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80).filter(lambda text: not is_party(text) and text.strip() != ""))
 async def test_who_is_no_party_is_refused(user_id: str) -> None:
     with pytest.raises(Rejected) as caught:

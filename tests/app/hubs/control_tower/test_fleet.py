@@ -1,6 +1,6 @@
 """Where the vehicles are."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.hubs.control_tower.fleet import MAX_AHEAD_SECONDS, Batch, Fleet, Position
@@ -15,6 +15,7 @@ def at(vehicle: str, when: float, lat: float = 50.0) -> Position:
     return Position(vehicle, lat, 10.0, None, None, None, when, when)
 
 
+@settings(deadline=None)
 @given(positions, st.integers(1, 5))
 def test_however_it_is_split_the_newest_position_counts(heard: list[tuple[str, float]], parts: int) -> None:
     """Events reach several replicas; what they hand on is merged in any order."""
@@ -64,6 +65,7 @@ def test_a_vehicle_that_is_long_silent_is_forgotten() -> None:
     assert fleet.get("B") is not None
 
 
+@settings(deadline=None)
 @given(st.sets(st.text("ABC01.-_", min_size=1, max_size=6), max_size=40), st.data())
 async def test_the_store_gives_back_the_vehicles_that_are_asked_for(names: set[str], data: st.DataObject) -> None:
     positions = Positions(MemoryStorage())
@@ -77,6 +79,7 @@ async def test_the_store_gives_back_the_vehicles_that_are_asked_for(names: set[s
     assert {one.vehicle for one in await positions.of(asked | {"X"})} == asked - gone
 
 
+@settings(deadline=None)
 @given(st.floats(0, 2000))
 def test_a_clock_that_is_ahead_is_not_believed(claimed: float) -> None:
     report = PositionReport(lat=50, lon=10, at=claimed)

@@ -1,7 +1,7 @@
 """Places along a line."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.hubs.control_tower.geometry import METRES_PER_DEGREE, Line
@@ -20,6 +20,7 @@ def lines(draw: st.DrawFn) -> Line:
     return Line(found)
 
 
+@settings(deadline=None)
 @given(lines(), st.floats(0, 1))
 def test_a_place_on_the_line_is_found_there(line: Line, share: float) -> None:
     lat, lon = line.at(share * line.metres)
@@ -31,6 +32,7 @@ def test_a_place_on_the_line_is_found_there(line: Line, share: float) -> None:
     assert line.at(located.along) == pytest.approx((lat, lon), abs=1e-5) or abs(lon) > 179.99
 
 
+@settings(deadline=None)
 @given(lines(), places)
 def test_no_point_of_the_line_is_nearer_than_the_one_found(line: Line, place: tuple[float, float]) -> None:
     located = line.locate(*place)

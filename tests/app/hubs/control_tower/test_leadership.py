@@ -1,7 +1,7 @@
 """One replica leads."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.hubs.control_tower.leadership import LEASE_SECONDS, Leadership
@@ -66,6 +66,7 @@ async def test_who_resigns_makes_room_at_once(storage: MemoryStorage, clock: Clo
     assert await second.renew()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 8), st.booleans()), max_size=40))
 async def test_whoever_asks_when_at_most_one_believes_it_after_asking(steps: list[tuple[int, float, bool]]) -> None:
     """A leader that has not asked for a while may be wrong about itself, until it asks."""

@@ -1,7 +1,7 @@
 """When an alert goes up, and when it comes down again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
@@ -21,6 +21,7 @@ def measure(value: float, hold: float = HOLD) -> Measure:
     return Measure(value, 10, 5, hold, value, 10)
 
 
+@settings(deadline=None)
 @given(values)
 def test_a_latch_changes_only_after_the_condition_lasted(history: list[tuple[float, float]]) -> None:
     latch, now, since = Latch(), 0.0, 0.0
@@ -39,6 +40,7 @@ def test_a_latch_changes_only_after_the_condition_lasted(history: list[tuple[flo
         latch = after
 
 
+@settings(deadline=None)
 @given(st.booleans(), st.lists(st.floats(5.001, 10), max_size=30))
 def test_between_the_bounds_nothing_ever_changes(is_up: bool, history: list[float]) -> None:
     latch = Latch(is_up)
@@ -48,6 +50,7 @@ def test_between_the_bounds_nothing_ever_changes(is_up: bool, history: list[floa
     assert latch == Latch(is_up)
 
 
+@settings(deadline=None)
 @given(st.booleans(), st.floats(0, 60))
 def test_a_condition_that_lasts_ends_the_same_wherever_it_began(is_up: bool, hold: float) -> None:
     raised = cleared = Latch(is_up)

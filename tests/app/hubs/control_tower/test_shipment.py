@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pydantic_core import to_json
@@ -140,6 +140,7 @@ def test_only_the_vehicle_of_a_moving_shipment_is_tracked() -> None:
     assert not is_tracked(moving, "vehicle:V9")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(STEPS), st.sampled_from(PARTIES), st.floats(0, 100))
 def test_the_time_of_an_entry_is_no_part_of_what_it_says(event: str, by: str, at: float) -> None:
     assert entry(event, by, at).fingerprint == entry(event, by, 0.0).fingerprint
@@ -221,3 +222,4 @@ class Trail(RuleBasedStateMachine):
 
 
 TestTrail = Trail.TestCase
+TestTrail.settings = settings(deadline=None)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
@@ -77,6 +77,7 @@ async def test_an_error_says_which_request_it_is_about(stage: Stage) -> None:
     assert answer["id"] == "k7"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200), st.sampled_from(["created", "tell", "position", "snapshot"]))
 async def test_no_data_whatever_makes_the_hub_fail(data: bytes | str, event: str) -> None:
     answer = await Stage().send(VEHICLE, event, data)
@@ -137,6 +138,26 @@ async def test_a_redelivery_that_another_replica_gets_counts_once(stage: Stage) 
     assert len(await stage.storage.read("shipment/S-1")) == 2
     ids = [one.heard(TRANSPORTER, "shipment")[-1]["id"] for one in (stage, other)]
     assert ids[0] == ids[1]
+
+
+async def test_a_redelivery_is_known_even_where_other_events_were_not(stage: Stage) -> None:
+    """This replica remembers the shipment as it was before two others, of which the second is the one redelivered."""
+    await stage.carry(until="created")
+    other = Stage(stage.storage)
+    await other.send(TOWER, "tell", {"to": WAREHOUSE, "shipment": "S-1", "message": "hurry"})
+    first = await other.client(WAREHOUSE, connection_id="c-7")
+    before = await first.send("picked", {"shipment": "S-1"})
+    again = HubClient(stage.hub, connection_id="c-7")
+    await again.connect(user_id=WAREHOUSE)
+    await again.connected()
+    stage.now += 60
+
+    after = await again.send("picked", {"shipment": "S-1"})
+    loaded = await stage.send(WAREHOUSE, "loaded", {"shipment": "S-1", "vehicle": VEHICLE})
+
+    assert after.body == before.body
+    assert loaded is not None
+    assert (loaded["state"], loaded["number"]) == ("loaded", 4)
 
 
 class Meddling(MemoryStorage):
