@@ -20,7 +20,7 @@ from app.console import fail, out, read_settings
 from app.logging import configure_logging
 from app.main import create_app
 from app.models.negotiate import ClientProtocol
-from app.server import DidNotStart, bind, serving, until_stopped
+from app.server import DidNotStart, bind, run, serving, until_stopped
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
 from app.workers import Workers, reason_against
@@ -190,6 +190,6 @@ def token(
 
 def _run(work: Coroutine[object, object, None]) -> None:
     try:
-        asyncio.run(work)
+        run(work)
     except RuntimeError as error:
         fail(str(error))

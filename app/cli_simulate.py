@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.console import fail, out, read_settings
+from app.logging import configure_logging
 from app.simulation.config import Config
 from app.simulation.doors import Door, KeyDoor, NegotiateDoor
 from app.simulation.run import Simulation, Standing, simulating
@@ -46,6 +47,7 @@ def tower(
 
     Without --negotiate and without a connection string it asks http://localhost:8080, where `webpubsub dev` listens.
     """
+    configure_logging("warning")
     door = _door(negotiate, connection_string)
     config = Config(vehicles=vehicles, rate=rate, mqtt_share=mqtt_share, speedup=speedup, seed=seed)
     _allow_files(vehicles + config.customers + config.transporters + SPARE_FILES)

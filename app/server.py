@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 
 import uvicorn
 
@@ -80,6 +80,12 @@ async def serving(
         server.should_exit = True
         await task
         listener.close()
+
+
+def run(work: Coroutine[object, object, None]) -> None:
+    """Runs it on the event loop uvicorn would choose: uvloop, where there is one for the platform."""
+    with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
+        runner.run(work)
 
 
 async def until_stopped() -> None:

@@ -7,7 +7,7 @@ import sys
 from app.console import fail, read_settings
 from app.logging import configure_logging
 from app.main import create_app
-from app.server import DidNotStart, serving, until_stopped
+from app.server import DidNotStart, run, serving, until_stopped
 from app.settings import Settings
 from app.workers import READY
 
@@ -34,7 +34,7 @@ def main() -> None:
     listener, line = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
     settings = read_settings()
     configure_logging(settings.log_level, settings.log_format)
-    asyncio.run(_work(settings, listener, line))
+    run(_work(settings, listener, line))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,10 @@ class Workers:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             began = clock()
-            code, was_ready = await self._one(number)
+            try:
+                code, was_ready = await self._one(number)
+            except OSError as error:  # no process or no memory left, which may pass
+                code, was_ready = error.strerror or type(error).__name__, False
             if not was_ready and not self.ready.is_set():
                 self._failed_starts += 1
                 if self._failed_starts >= self._count:
@@ -79,8 +82,8 @@ class Workers:
                     await self._stopping.wait()
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
 
-    async def _one(self, number: int) -> tuple[int, bool]:
-        """Its exit code, and whether it got ready."""
+    async def _one(self, number: int) -> tuple[int | str, bool]:
+        """Its exit code, and whether it got ready. Raises `OSError` where it cannot be started."""
         ours, its = socket.socketpair()
         with ours:
             with its:

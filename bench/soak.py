@@ -116,12 +116,23 @@ class Soak:
         replica = self.replicas[number]
         self.proxy.ports.remove(replica.port)
         await replica.program.stop()
+        await self._return(replica)
+
+    async def kill(self, number: int) -> None:
+        """As the kernel does it when memory is short; who balances the load finds out by itself."""
+        replica = self.replicas[number]
+        await replica.program.stop(kill=True)
+        await asyncio.sleep(1)
+        self.proxy.ports.remove(replica.port)
+        await self._return(replica)
+
+    async def _return(self, replica: Replica) -> None:
         await replica.start()
         self.proxy.ports.append(replica.port)
 
-    async def fail_over(self, *, kill: bool) -> None:
+    async def fail_over(self, seconds: float, *, kill: bool) -> None:
         await self.redis.stop(kill=kill)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(seconds)
         await self.redis.start()
 
     async def rotate(self) -> None:
@@ -157,10 +168,11 @@ class Soak:
             (
                 ("keys rotate", self.rotate),
                 ("replica a restarts", lambda: self.restart(0)),
-                ("Redis stops and starts", lambda: self.fail_over(kill=False)),
+                ("Redis stops and starts", lambda: self.fail_over(4, kill=False)),
                 ("replica b restarts", lambda: self.restart(1)),
                 ("a key goes unannounced", self.rotate_unannounced),
-                ("Redis is killed and starts", lambda: self.fail_over(kill=True)),
+                ("Redis is killed and starts", lambda: self.fail_over(1, kill=True)),
+                ("replica a is killed", lambda: self.kill(0)),
             )
         )
 
@@ -168,7 +180,7 @@ class Soak:
 async def disturb(soak: Soak, seconds: float, period: float, seen: Seen) -> list[str]:
     """One trouble after the other until the time is up; a line for each."""
     end = time.monotonic() + seconds
-    told = []
+    told: list[str] = []
     for name, happen in soak.events():
         due = min(end, time.monotonic() + period)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
@@ -224,9 +236,8 @@ async def run(minutes: float, folder: Path) -> bool:
 
 
 def _report(soak: Soak, seen: Seen, listeners: list[Listener], troubles: list[str]) -> bool:
-    print(
-        "\n| process | samples | MiB early | late | most | files early | late | most |\n|---|---|---|---|---|---|---|---|"
-    )
+    print("\n| process | samples | MiB early | late | most | files early | late | most |")
+    print("|---|---|---|---|---|---|---|---|")
     for life in soak.lives:
         print(life.row())
     accepted = sum(map(len, seen.accepted.values()))

@@ -116,18 +116,17 @@ async def send(door: Door, person: str, seen: Seen, pause: float, per_connection
     for visit in itertools.count():
         if until.is_set():
             return
-        name, number = f"{person}-{visit}", 0
+        name = f"{person}-{visit}"
         try:
             connection, reading = await door.enter(name)
         except TimeoutError:
             seen.errors.append(f"{name} could not get in for {DOOR_SECONDS:g} s")
             continue
-        for _ in range(per_connection):
+        for number in range(per_connection):
             if until.is_set() or reading.done():
                 break
             if await connection.say(number):
                 seen.accepted[name].append(number)
-            number += 1
             await asyncio.sleep(pause)
         await leave(connection, reading)
 

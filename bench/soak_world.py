@@ -34,15 +34,16 @@ class Life:
         with suppress(OSError, StopIteration):  # it may end while one looks
             status = Path(f"/proc/{self.pid}/status").read_text()
             kib = int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
-            open_files = len(os.listdir(f"/proc/{self.pid}/fd"))
+            open_files = len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
             self.memory_mib.append(kib / 1024)
             self.descriptors.append(open_files)
 
     def row(self) -> str:
         early, late = _parts(self.memory_mib)
         files_early, files_late = _parts(self.descriptors)
+        most = max(self.memory_mib, default=0)
         return (
-            f"| {self.name} | {len(self.memory_mib)} | {early:.0f} | {late:.0f} | {max(self.memory_mib, default=0):.0f} "
+            f"| {self.name} | {len(self.memory_mib)} | {early:.0f} | {late:.0f} | {most:.0f} "
             f"| {files_early:.0f} | {files_late:.0f} | {max(self.descriptors, default=0)} |"
         )
 

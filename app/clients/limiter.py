@@ -35,7 +35,9 @@ class RateLimiter:
             stats = await self._strategy.get_window_stats(item, *key)
         except LimitsStorageError as error:
             raise StorageError("the limits cannot be counted: Redis does not answer") from error
-        return max(0.0, stats.reset_time - time())
+        seconds = stats.reset_time - time()
+        # The library takes a remainder, which is 0 for a window that began this very millisecond: all of it is left.
+        return seconds if seconds > 0 else float(limit.seconds)
 
     async def close(self) -> None:
         if self._pool is not None:

@@ -1,5 +1,6 @@
 """How a start that fails is told: to the caller as an exception, to the log in words where there are some."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from app.direct import DirectFastAPI
-from app.server import DidNotStart, bind, serving
+from app.server import DidNotStart, bind, run, serving
 
 
 class Odd(Exception):
@@ -77,3 +78,14 @@ def test_an_answer_does_not_wait_for_the_peer_to_acknowledge_its_head() -> None:
         accepted, _ = listener.accept()
         with caller, accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+def test_commands_serve_on_the_loop_that_uvicorn_itself_would_take() -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def look() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    run(look())
+
+    assert type(loops[0]).__module__ == "uvloop"

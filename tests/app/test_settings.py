@@ -1,5 +1,6 @@
 """What starts, what does not, and that a mistake never prints a key."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,37 @@ def test_what_is_passed_wins_over_the_environment(monkeypatch: pytest.MonkeyPatc
 
     assert Settings(_env_file=None, webpubsub_connection_string=other).service_url == "http://localhost:8081"
     assert Settings(_env_file=None, webpubsub_connection_string=None).service_url is None
+
+
+def test_a_file_holds_the_keys_in_place_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"{STRING}\n\nEndpoint=https://contoso.webpubsub.azure.com;AccessKey=second,\n")
+
+    settings = Settings(_env_file=None, webpubsub_connection_string_file=tmp_path / "keys")
+
+    assert settings.connection is not None
+    assert settings.connection.key == KEY.encode()
+    assert [one.access_keys for one in settings.endpoints] == [(KEY.encode(),), (b"second",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"\xff\xfe", "is not text"),
+        (b"\n", "holds no connection string"),
+        (f"{STRING}\n{KEY}".encode(), "key=value"),
+    ],
+)
+def test_a_file_of_keys_that_cannot_be_used_does_not_start(
+    tmp_path: Path, content: bytes | None, complaint: str
+) -> None:
+    if content is not None:
+        (tmp_path / "keys").write_bytes(content)
+
+    with pytest.raises(ValidationError, match=complaint) as caught:
+        Settings(_env_file=None, webpubsub_connection_string_file=tmp_path / "keys")
+
+    assert KEY not in str(caught.value)
 
 
 def test_further_connections_are_for_receiving_only(monkeypatch: pytest.MonkeyPatch) -> None:
