@@ -5,6 +5,7 @@ it a name and its hubs in `SCENES`; the picture is `docs/<name>.png`.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,10 +13,15 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
+from app.simulation.config import Config
+from app.simulation.doors import KeyDoor
+from app.simulation.run import simulating
+from app.upstream.connection_string import ConnectionString
 from tests.browser.conftest import Chat, Visitor, chromium, launched, running_chat
+from tests.browser.tower_stage import HUB_PATH, TOWER, watch
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-MOST_BYTES = 200_000
+MOST_BYTES = 250_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,23 @@ async def three_languages_at_one_table(chat: Chat) -> Page:
     return mia.page
 
 
+async def a_morning_in_the_tower(chat: Chat) -> Page:
+    ops = await watch(chat, TOWER, width=1280, height=800)
+    door = KeyDoor(ConnectionString.parse(chat.service.connection_string))
+    patience = 120_000
+    async with simulating(Config(vehicles=72, speedup=200, help_seconds=60), door):
+        await expect(ops.page.locator("#figure-exception")).to_have_text(re.compile("[1-9]"), timeout=patience)
+        await expect(ops.page.locator("#figure-delayed")).to_have_text(re.compile("[1-9]"), timeout=patience)
+        await expect(ops.panel("Deliveries")).to_contain_text(re.compile("[1-9][0-9] deliveries;"), timeout=patience)
+        acknowledge = ops.alerts.get_by_role("button", name=re.compile("^Acknowledge"))
+        await acknowledge.first.click(timeout=patience)
+        await ops.page.get_by_label("State", exact=True).select_option("With an alert")
+        await ops.rows.get_by_role("button").first.click()
+        await expect(ops.trail.filter(has_text="departed")).to_have_count(1)
+        await ops.page.mouse.move(0, 0)
+    return ops.page
+
+
 async def _say_in_turn(*turns: tuple[Visitor, str]) -> None:
     for visitor, text in turns:
         await visitor.say(text)
@@ -87,6 +110,7 @@ async def _say_in_turn(*turns: tuple[Visitor, str]) -> None:
 SCENES = {
     "languages": Scene(("app.hubs.multilingual.hub:MultilingualHub",), three_languages_at_one_table),
     "chat": Scene(("app.hubs.chat:ChatHub",), three_people_talk),
+    "tower": Scene((HUB_PATH,), a_morning_in_the_tower),
 }
 
 

@@ -1,10 +1,11 @@
 """The control tower with several people at it, each with a browser of their own."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import Chat, running_chat
 from tests.browser.tower_stage import (
@@ -207,6 +208,64 @@ async def test_after_the_service_has_restarted_everything_is_loaded_again(tower:
     await expect(ops.page.get_by_text("Not live: as of")).to_be_hidden()
     await expect(ops.row("S-1")).to_contain_text("picked")
     await expect(ops.trail.first).to_contain_text("picked")
+
+
+async def test_who_leaves_and_comes_back_as_another_sees_nothing_of_before(tower: Chat) -> None:
+    await carry(tower, "S-1")
+    someone = await watch(tower, TOWER)
+    await drive(tower, temperature=19.5)
+    await expect(someone.alerts).to_contain_text("19.5 °C")
+    await someone.select("S-1")
+
+    await someone.button("Leave").click()
+    await expect(someone.page.get_by_role("alert")).to_have_text("You have left the tower.")
+    await someone.enter("customer:C8")
+
+    await expect(someone.panel("Shipments")).to_contain_text("There are no shipments yet.")
+    await expect(someone.panel("S-1")).to_be_hidden()
+    await expect(someone.page.get_by_text("No vehicle has reported")).to_be_visible()
+    await expect(someone.page.get_by_role("log", name="New alerts")).to_be_empty()
+    await expect(someone.panel("Alerts")).to_be_hidden()
+
+
+async def test_what_was_not_confirmed_may_be_sent_again_and_counts_once(tower: Chat) -> None:
+    await carry(tower, "S-1")
+    ops = await watch(tower)
+
+    def lose_the_answer(route: WebSocketRoute) -> None:
+        service = route.connect_to_server()
+
+        def go(text: str | bytes) -> None:
+            if "Take the A4" in str(text):
+                lost.append(json.loads(text)["ackId"])
+            service.send(text)
+
+        def come(text: str | bytes) -> None:
+            if len(lost) != 1 or closing:
+                route.send(text)
+            elif json.loads(text).get("ackId") == lost[0]:
+                closing.append(asyncio.ensure_future(route.close(code=1012)))
+
+        route.on_message(go)
+        service.on_message(come)
+
+    lost: list[int] = []
+    closing: list[asyncio.Future[None]] = []
+    await ops.page.route_web_socket(lambda _: True, lose_the_answer)
+    await ops.enter(TOWER)
+    await ops.select("S-1")
+    await ops.panel("S-1").get_by_label("Message").fill("Take the A4")
+    await ops.button("Send message").click()
+    await expect(ops.page.get_by_role("alert").filter(has_text="Not confirmed")).to_be_visible()
+    await ops.hurry_back()
+    await ops.is_live()
+    await ops.button("Send message").click()
+
+    await expect(ops.panel("S-1").get_by_label("Message")).to_have_value("")
+    await ops.panel("S-1").get_by_label("Message").fill("Good luck")
+    await ops.button("Send message").click()
+    await expect(ops.trail.filter(has_text="Good luck")).to_have_count(1)
+    await expect(ops.trail.filter(has_text="Take the A4")).to_have_count(1)
 
 
 async def test_a_forged_token_does_not_open_the_tower(tower: Chat) -> None:

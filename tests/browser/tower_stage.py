@@ -78,6 +78,23 @@ class Watcher:
     async def is_live(self) -> None:
         await expect(self.state).to_contain_text("Live as")
 
+    async def spot_of(self, lat: float, lon: float) -> tuple[float, float]:
+        """Where this place is on the screen, reckoned from two warehouses."""
+        spot = await self.page.evaluate(
+            """async ([lat, lon, ends]) => {
+              const { project } = await import("/web/tower/viewport.js");
+              const { left, top } = document.getElementById("map").getBoundingClientRect();
+              const named = (one, other) => one.textContent.localeCompare(other.textContent);
+              const spotOf = (place) => place.getAttribute("transform").match(/-?[0-9.]+/g).map(Number);
+              const [[x1, y1], [x2, y2]] = [...document.querySelectorAll(".place")].sort(named).map(spotOf);
+              const [[u1, v1], [u2, v2]] = ends.map((end) => project(...end));
+              const [u, v] = project(lat, lon);
+              return [left + x1 + ((x2 - x1) * (u - u1)) / (u2 - u1), top + y1 + ((y2 - y1) * (v - v1)) / (v2 - v1)];
+            }""",
+            [lat, lon, [ROUTE[0], ROUTE[-1]]],
+        )
+        return spot[0], spot[1]
+
     async def select(self, shipment: str) -> None:
         await self.row(shipment).get_by_role("button").click()
         await expect(self.panel(shipment)).to_be_visible()

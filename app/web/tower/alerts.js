@@ -5,7 +5,7 @@ import { nameOf, partyWords, roleOf } from "./rules.js";
 import { alertName, alertWords, durationWords, exactTime, severityOf } from "./words.js";
 
 /** @import { Desk } from "./desk.js" */
-/** @import { Alert } from "./wire.js" */
+/** @import { Alert } from "./shapes.js" */
 
 const MOST_SHOWN = 100;
 const MOST_ANNOUNCED = 3;

@@ -2,7 +2,8 @@
 import { Vehicle } from "./fleet.js";
 import { roleOf } from "./rules.js";
 
-/** @import { Alert, Charts, Detail, Message, News, Page, Row, Shipment, State } from "./wire.js" */
+/** @import { Alert, Charts, Message, Row, Shipment, State } from "./shapes.js" */
+/** @import { Detail, News, Page } from "./wire.js" */
 /** @typedef {"shipments" | "alerts" | "vehicles" | "messages" | "charts"} Part */
 
 const MOST_MESSAGES = 500;

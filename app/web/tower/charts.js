@@ -3,7 +3,7 @@ import { counted, make, part } from "../chat/elements.js";
 import { svg } from "./glyphs.js";
 import { clockTime } from "./words.js";
 
-/** @import { Charts } from "./wire.js" */
+/** @import { Charts } from "./shapes.js" */
 
 const MINUTE = 60;
 const HOUR = 3_600;
@@ -56,9 +56,14 @@ export class ChartsView {
         ? `Nothing was delivered in the last ${isMinutes ? "60 minutes" : "48 hours"}.`
         : `${counted(total, "delivery", "deliveries")}; most, ${busiest.value}, at ${busiest.label}.`;
     drawChart(throughput, over, `Deliveries per ${isMinutes ? "minute" : "hour"}. ${throughputWords.textContent}`);
-    fillTable(throughputTable, [isMinutes ? "Minute" : "Hour", "Deliveries"], over.bars.filter(({ value }) => value > 0));
+    fillTable(
+      throughputTable,
+      [isMinutes ? "Minute" : "Hour", "Deliveries"],
+      over.bars.filter(({ value }) => value > 0),
+    );
     const spread = latenessChart(charts);
-    latenessWords.textContent = `${charts.late} of ${counted(charts.delivered, "delivery", "deliveries")} were late by their own limit.`;
+    const delivered = counted(charts.delivered, "delivery", "deliveries");
+    latenessWords.textContent = `Late by their own limit: ${charts.late} of ${delivered}.`;
     drawChart(lateness, spread, `Deliveries by minutes behind the plan. ${latenessWords.textContent}`);
     fillTable(latenessTable, ["Behind the plan", "Deliveries"], spread.bars);
   }
@@ -142,7 +147,13 @@ function drawChart(place, { unit, axis, bars, between }, words) {
     const x = MARGIN.left + index * wide;
     if (value > 0) {
       const y = yOf(value);
-      const attributes = { class: `bar-${tone}`, x: x + (wide * GAP) / 2, y, width: wide * (1 - GAP), height: bottom - y };
+      const attributes = {
+        class: `bar-${tone}`,
+        x: x + (wide * GAP) / 2,
+        y,
+        width: wide * (1 - GAP),
+        height: bottom - y,
+      };
       const bar = svg("rect", attributes);
       bar.append(svg("title", {}, `${label}: ${value}`));
       picture.append(bar);

@@ -5,7 +5,8 @@ import { Board } from "./board.js";
 import { read } from "./wire.js";
 
 /** @import { Status } from "../connection.js" */
-/** @import { Alert, Answer } from "./wire.js" */
+/** @import { Alert } from "./shapes.js" */
+/** @import { Answer } from "./wire.js" */
 
 const HUB = "tower";
 const PATIENCE_MS = 20_000;
@@ -53,8 +54,8 @@ export class Desk extends EventTarget {
   }
 
   /**
-   * Resolves with the answer. Rejects with `Declined`, or with another error when nobody knows whether it was done: then
-   * the same `id` may be sent again, and counts once.
+   * Resolves with the answer. Rejects with `Declined`, or with another error when nobody knows whether it was done:
+   * then the same `id` may be sent again, and counts once.
    *
    * @param {string} event
    * @param {Record<string, unknown>} data

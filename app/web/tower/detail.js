@@ -7,7 +7,8 @@ import { behind, behindWords, exactTime, expectedAt, momentWords, wayOf } from "
 
 /** @import { Desk } from "./desk.js" */
 /** @import { Deed } from "./rules.js" */
-/** @import { Detail, Entry, Message, Shipment } from "./wire.js" */
+/** @import { Entry, Shipment } from "./shapes.js" */
+/** @import { Detail } from "./wire.js" */
 
 const panel = part("detail", HTMLElement);
 const heading = part("detail-heading", HTMLElement);
@@ -33,6 +34,8 @@ export class DetailPanel {
   /** What the trail that is shown, or asked for, reaches to. */
   #askedUpTo = -1;
   #isAsking = false;
+  /** How many messages about it there were when it was asked for: each is an entry of the trail, too. */
+  #told = 0;
   #stamp = "";
   #errand = new Errand();
 
@@ -65,6 +68,7 @@ export class DetailPanel {
     this.#id = id;
     this.#detail = null;
     this.#askedUpTo = -1;
+    this.#told = 0;
     this.#stamp = "";
     panel.hidden = id === "";
     deedPlace.replaceChildren();
@@ -85,10 +89,17 @@ export class DetailPanel {
     if (!this.#desk || !shipment) {
       return;
     }
-    if (shipment.number > this.#askedUpTo && !this.#isAsking && this.#desk.isConnected) {
+    const told = [...this.#desk.board.messages.values()].filter((message) => message.shipment === this.#id).length;
+    const hasMore = shipment.number > this.#askedUpTo || told > this.#told;
+    if (hasMore && !this.#isAsking && this.#desk.isConnected) {
+      this.#told = told;
       this.#ask(shipment);
     }
-    const stamp = JSON.stringify([shipment, this.#detail?.trail.length, behindWords(behind(shipment, this.#desk.board.now))]);
+    const stamp = JSON.stringify([
+      shipment,
+      this.#detail?.trail.length,
+      behindWords(behind(shipment, this.#desk.board.now)),
+    ]);
     if (stamp !== this.#stamp) {
       const wasDeed = this.#stamp.includes(`"number":${shipment.number},`);
       this.#stamp = stamp;
@@ -133,7 +144,9 @@ export class DetailPanel {
     const { now } = desk.board;
     heading.replaceChildren(glyph(kindOf(shipment.state)), named("", shipment.id));
     way.textContent = `${shipment.state} · ${wayOf(shipment)}`;
-    facts.replaceChildren(...factsOf(shipment, now).flatMap(([term, text]) => [make("dt", "", term), make("dd", "", text)]));
+    facts.replaceChildren(
+      ...factsOf(shipment, now).flatMap(([term, text]) => [make("dt", "", term), make("dd", "", text)]),
+    );
     if (!isSame) {
       this.#offerDeeds(desk, shipment);
       this.#offerListeners(desk, shipment);
@@ -152,7 +165,11 @@ export class DetailPanel {
   #offerDeeds(desk, shipment) {
     const offered = deedsFor(shipment, desk.me);
     const buttons = offered.map((deed) => {
-      const button = make("button", deed.isStep ? "primary small" : "quiet", deed.fields.length > 0 ? `${deed.word}…` : deed.word);
+      const button = make(
+        "button",
+        deed.isStep ? "primary small" : "quiet",
+        deed.fields.length > 0 ? `${deed.word}…` : deed.word,
+      );
       button.type = "button";
       button.addEventListener("click", () => this.#do(desk, shipment, deed));
       return button;
@@ -218,16 +235,8 @@ export class DetailPanel {
     tellButton.disabled = false;
     if (tellNote.textContent === "") {
       tellText.value = "";
-      this.reload();
     }
     tellText.focus();
-  }
-
-  /** @param {Message} message that came: the trail has it, too */
-  hear({ shipment }) {
-    if (shipment !== "" && shipment === this.#id) {
-      this.reload();
-    }
   }
 }
 
@@ -244,9 +253,18 @@ function factsOf(shipment, now) {
     ["From", partyWords(origin)],
     ["To", partyWords(destination)],
     ["Customer", customer && partyWords(customer)],
-    ["Carried by", [transporter, vehicle].filter((party) => party !== "").map(partyWords).join(", ")],
+    [
+      "Carried by",
+      [transporter, vehicle]
+        .filter((party) => party !== "")
+        .map(partyWords)
+        .join(", "),
+    ],
     ["Planned", `${momentWords(shipment.departAt, now)} to ${momentWords(shipment.arriveAt, now)}`],
-    [shipment.arrivedAt === null ? "Expected" : "Arrived", `${momentWords(expectedAt(shipment), now)}, ${behindWords(behind(shipment, now))}`],
+    [
+      shipment.arrivedAt === null ? "Expected" : "Arrived",
+      `${momentWords(expectedAt(shipment), now)}, ${behindWords(behind(shipment, now))}`,
+    ],
     ["Reason", reason],
   ];
   return all.filter(([, text]) => text !== "");

@@ -1,7 +1,7 @@
 // @ts-check
 import { project } from "./viewport.js";
 
-/** @import { Row } from "./wire.js" */
+/** @import { Row } from "./shapes.js" */
 
 // A vehicle takes as long to its new place as the news of it took to come, within reason.
 const SHORTEST_GLIDE_MS = 250;
@@ -40,9 +40,7 @@ export class Vehicle {
   /** @param {Row} row */
   hear(row) {
     const now = performance.now();
-    this.#glideMs = stillness.matches
-      ? 0
-      : Math.min(Math.max(now - this.heardAt, SHORTEST_GLIDE_MS), LONGEST_GLIDE_MS);
+    this.#glideMs = stillness.matches ? 0 : Math.min(Math.max(now - this.heardAt, SHORTEST_GLIDE_MS), LONGEST_GLIDE_MS);
     this.heardAt = now;
     this.row = row;
     [this.#fromX, this.#fromY] = [this.x, this.y];

@@ -5,7 +5,7 @@ import { LONGEST_MESSAGE, PARTY_NAME } from "./rules.js";
 
 /** @import { Desk } from "./desk.js" */
 /** @import { Deed, Field } from "./rules.js" */
-/** @import { Shipment } from "./wire.js" */
+/** @import { Shipment } from "./shapes.js" */
 
 const LONGEST_REASON = 500;
 const MINUTE = 60;

@@ -1,6 +1,6 @@
 // @ts-check
 
-/** @import { State } from "./wire.js" */
+/** @import { State } from "./shapes.js" */
 /** @typedef {"idle" | "waiting" | "departed" | "delayed" | "arrived" | "delivered" | "exception" | "alerted"} Kind */
 /** @typedef {readonly (readonly [number, number])[]} Outline */
 
@@ -71,7 +71,10 @@ function pathOf(outline) {
 /** @param {string} numbers x and y in turn */
 function polygon(numbers) {
   const values = numbers.split(" ").map(Number);
-  return Array.from({ length: values.length / 2 }, (_, place) => /** @type {const} */ ([values[2 * place], values[2 * place + 1]]));
+  return Array.from(
+    { length: values.length / 2 },
+    (_, place) => /** @type {const} */ ([values[2 * place], values[2 * place + 1]]),
+  );
 }
 
 /** @param {number} radius */

@@ -17,7 +17,10 @@ export function offerKnown(currentDesk) {
     const desk = currentDesk();
     if (desk && target instanceof HTMLInputElement && target.list) {
       const known = new Set([...desk.board.shipments.values()].flatMap(partiesOf));
-      const names = [...desk.board.vehicles.keys(), ...[...known].filter((one) => roleOf(one) === "vehicle").map(nameOf)];
+      const names = [
+        ...desk.board.vehicles.keys(),
+        ...[...known].filter((one) => roleOf(one) === "vehicle").map(nameOf),
+      ];
       known.delete(desk.me);
       if (roleOf(desk.me) !== "tower") {
         known.add("tower");

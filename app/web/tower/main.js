@@ -120,6 +120,7 @@ function openFloor() {
   });
   hideDoor();
   floor.dataset.role = role;
+  floor.dataset.detail = "false";
   floor.hidden = false;
   leaveButton.hidden = false;
   planButton.hidden = role !== "tower" && role !== "warehouse";
@@ -238,6 +239,7 @@ addEventListener("online", () => {
 });
 setInterval(() => {
   if (desk && !floor.hidden) {
+    table.refresh();
     alerts.tick();
     detail.refresh();
     figures.show(desk);

@@ -10,10 +10,11 @@ import { behind, behindWords, durationWords, wayOf } from "./words.js";
 /** @import { Vehicle } from "./fleet.js" */
 /** @import { Network } from "./network.js" */
 /** @import { Box } from "./viewport.js" */
-/** @import { Shipment } from "./wire.js" */
+/** @import { Shipment } from "./shapes.js" */
 
 const FIT_MARGIN_PX = 48;
 const STEP_ZOOM = 1.5;
+const TIP_GAP_PX = 14;
 const LONGEST_SCALE_BAR_PX = 110;
 const NOTHING_YET = { left: 0, top: -67, right: 22, bottom: -49 };
 
@@ -21,6 +22,7 @@ const picture = /** @type {SVGSVGElement} */ (/** @type {unknown} */ (document.g
 const surface = part("map", HTMLElement);
 const tip = part("map-tip", HTMLElement);
 const said = part("map-said", HTMLElement);
+const empty = part("map-empty", HTMLElement);
 const scaleBar = part("map-scale", HTMLElement);
 
 /** The live map: a picture of what stands still below a canvas of what moves. */
@@ -51,7 +53,10 @@ export class LiveMap {
       this.#vehicles.readColours();
       this.#drawSoon();
     });
-    for (const [id, factor] of /** @type {const} */ ([["zoom-in", STEP_ZOOM], ["zoom-out", 1 / STEP_ZOOM]])) {
+    for (const [id, factor] of /** @type {const} */ ([
+      ["zoom-in", STEP_ZOOM],
+      ["zoom-out", 1 / STEP_ZOOM],
+    ])) {
       part(id, HTMLButtonElement).addEventListener("click", () => this.zoom(factor));
     }
     part("zoom-fit", HTMLButtonElement).addEventListener("click", () => this.fit());
@@ -71,6 +76,7 @@ export class LiveMap {
   refresh() {
     if (this.#desk) {
       this.#vehicles.refresh(this.#desk.board, { hasIdle: roleOf(this.#desk.me) === "tower" });
+      empty.hidden = this.#vehicles.marks.length > 0;
       this.#showTip();
       this.#fitAsItGrows();
       this.#drawSoon();
@@ -206,8 +212,11 @@ export class LiveMap {
 
   #boxOfAll() {
     const places = [...(this.#ways?.places.values() ?? [])];
+    if (places.length > 1) {
+      return boxAround(places);
+    }
     const vehicles = this.#vehicles.marks.map(({ vehicle }) => project(vehicle.row.lat, vehicle.row.lon));
-    return boxAround(places.length > 1 ? places : [...places, ...vehicles]);
+    return boxAround([...places, ...vehicles]);
   }
 
   #viewChanged() {
@@ -249,7 +258,8 @@ export class LiveMap {
       const [x, y] = [this.viewport.screenX(place[0]), this.viewport.screenY(place[1])];
       const isRight = x > this.viewport.width / 2;
       const isLow = y > this.viewport.height / 2;
-      tip.style.translate = `calc(${x}px + ${isRight ? "-100% - 14px" : "14px"}) calc(${y}px + ${isLow ? "-100%" : "0px"})`;
+      const across = isRight ? `calc(${x - TIP_GAP_PX}px - 100%)` : `${x + TIP_GAP_PX}px`;
+      tip.style.translate = `${across} ${isLow ? `calc(${y}px - 100%)` : `${y}px`}`;
     }
   }
 
@@ -282,5 +292,5 @@ export class LiveMap {
 /** @param {number} kilometres */
 function roundBelow(kilometres) {
   const power = 10 ** Math.floor(Math.log10(kilometres));
-  return Number(([5, 2, 1].find((digit) => digit * power <= kilometres) ?? 1) * power).valueOf();
+  return ([5, 2, 1].find((digit) => digit * power <= kilometres) ?? 1) * power;
 }

@@ -6,7 +6,7 @@ import { mayTell, partyWords, PARTY_NAME, roleOf } from "./rules.js";
 import { exactTime, momentWords } from "./words.js";
 
 /** @import { Desk } from "./desk.js" */
-/** @import { Message } from "./wire.js" */
+/** @import { Message } from "./shapes.js" */
 
 const MOST_SHOWN = 100;
 
@@ -63,7 +63,11 @@ export class MessageList {
       return;
     }
     const shipment = aboutField.value.trim();
-    const data = { to: toField.value.trim(), message: textField.value.trim(), ...(shipment === "" ? {} : { shipment }) };
+    const data = {
+      to: toField.value.trim(),
+      message: textField.value.trim(),
+      ...(shipment === "" ? {} : { shipment }),
+    };
     button.disabled = true;
     note.textContent = await this.#errand.run(this.#desk, "tell", data);
     button.disabled = false;

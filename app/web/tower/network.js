@@ -3,13 +3,14 @@ import { project } from "./viewport.js";
 
 /** @import { Desk } from "./desk.js" */
 /** @import { Point } from "./viewport.js" */
-/** @import { Detail, Shipment } from "./wire.js" */
+/** @import { Shipment } from "./shapes.js" */
+/** @import { Detail } from "./wire.js" */
 
 const MOST_WAYS = 300;
 
 /**
- * Where everybody is and how one drives there. A list of shipments does not say; the first shipment of each way is asked
- * for its planned route, one at a time.
+ * Where everybody is and how one drives there. A list of shipments does not say: of each way one shipment's planned
+ * route is asked for, one at a time.
  *
  * Events: `change`.
  */

@@ -1,6 +1,6 @@
 // @ts-check
 
-/** @import { Shipment, State } from "./wire.js" */
+/** @import { Shipment, State } from "./shapes.js" */
 
 /**
  * @typedef {"tower" | "warehouse" | "transporter" | "vehicle" | "customer"} Role

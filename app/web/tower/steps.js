@@ -8,7 +8,7 @@ import { expectedAt, momentWords, wayOf } from "./words.js";
 
 /** @import { Desk } from "./desk.js" */
 /** @import { Deed } from "./rules.js" */
-/** @import { Shipment } from "./wire.js" */
+/** @import { Shipment } from "./shapes.js" */
 /** @typedef {{ shipment: Shipment, deed: Deed }} Step */
 
 const MOST_SHOWN = 60;

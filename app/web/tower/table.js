@@ -6,7 +6,7 @@ import { nameOf } from "./rules.js";
 import { behind, behindWords, expectedAt, momentWords } from "./words.js";
 
 /** @import { Board } from "./board.js" */
-/** @import { Shipment } from "./wire.js" */
+/** @import { Shipment } from "./shapes.js" */
 /** @typedef {"id" | "state" | "from" | "to" | "vehicle" | "expected" | "behind"} Column */
 /** @typedef {{ shipment: Shipment, behindBy: number, place: number, isAlerted: boolean }} Line */
 
@@ -98,11 +98,13 @@ export class ShipmentTable {
     const keyed = all
       .filter((shipment) => this.#isWanted(shipment) && (text === "" || textOf(shipment).includes(text)))
       .map((shipment) => /** @type {const} */ ([SORTED_BY[this.#column](shipment, now), shipment]));
-    keyed.sort(([one, first], [other, second]) => this.#direction * compare(one, other) || compare(first.id, second.id));
+    keyed.sort(
+      ([one, first], [other, second]) => this.#direction * compare(one, other) || compare(first.id, second.id),
+    );
     this.#found = keyed.map(([, shipment]) => shipment);
     count.textContent = `${this.#found.length} of ${all.length}`;
     empty.hidden = this.#found.length > 0;
-    empty.textContent = all.length > 0 ? "No shipment fits this filter." : "There are no shipments yet. New… makes one, and webpubsub simulate tower makes many.";
+    empty.textContent = all.length > 0 ? "No shipment fits this filter." : "There are no shipments yet.";
     table.ariaRowCount = String(this.#found.length + 1);
     this.#showWindow();
   }
@@ -176,7 +178,7 @@ export class ShipmentTable {
     above.rows[0].style.height = `${begin * ROW_PX}px`;
     below.rows[0].style.height = `${Math.max(0, found.length - begin - seen.length) * ROW_PX}px`;
     const { now } = board;
-    const hadFocus = rows.contains(document.activeElement);
+    const focused = rows.contains(document.activeElement) ? idAt(document.activeElement) : undefined;
     this.#list.show(
       seen.map((shipment, index) => ({
         shipment,
@@ -185,8 +187,10 @@ export class ShipmentTable {
         isAlerted: this.#alerted.has(shipment.id),
       })),
     );
-    if (hadFocus && !rows.contains(document.activeElement)) {
-      scroller.focus({ preventScroll: true });
+    // A row that moves among the others loses the focus on its way.
+    if (focused !== undefined && !rows.contains(document.activeElement)) {
+      const button = this.#list.elementAt(focused)?.querySelector("button");
+      (button ?? scroller).focus({ preventScroll: true });
     }
   }
 

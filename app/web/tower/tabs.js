@@ -4,13 +4,14 @@ import { part } from "../chat/elements.js";
 /** @import { Role } from "./rules.js" */
 /** @typedef {"map" | "shipments" | "alerts" | "messages" | "charts" | "steps"} Page */
 
-/** @type {Record<string, readonly Page[]>} */
+/** @type {Record<Role, readonly Page[]>} */
 const PAGES = {
   tower: ["map", "shipments", "alerts", "messages", "charts"],
+  warehouse: ["map", "shipments", "steps", "messages"],
   transporter: ["map", "shipments", "steps", "alerts", "messages"],
+  vehicle: ["map", "shipments", "steps", "messages"],
+  customer: ["map", "shipments", "messages"],
 };
-/** @type {readonly Page[]} */
-const FOR_OTHERS = ["map", "shipments", "steps", "messages"];
 
 const bar = part("tabs", HTMLElement);
 const isNarrow = matchMedia("(max-width: 64rem)");
@@ -34,7 +35,7 @@ export class Tabs {
 
   /** @param {Role} role */
   open(role) {
-    const pages = PAGES[role] ?? FOR_OTHERS;
+    const pages = PAGES[role];
     for (const button of bar.querySelectorAll("button")) {
       button.hidden = !pages.includes(/** @type {Page} */ (button.dataset.page));
     }

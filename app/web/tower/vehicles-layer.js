@@ -1,5 +1,6 @@
 // @ts-check
-import { OUTLINES, kindOf } from "./glyphs.js";
+import { kindOf } from "./glyphs.js";
+import { Sprites } from "./sprites.js";
 
 /** @import { Board } from "./board.js" */
 /** @import { Vehicle } from "./fleet.js" */
@@ -9,6 +10,7 @@ import { OUTLINES, kindOf } from "./glyphs.js";
 
 const SHOWN_BEYOND_EDGE = 12;
 const QUIET_AFTER_S = 60;
+const QUIET_ALPHA = 0.4;
 /** What matters more is drawn later, over the rest. @type {readonly Kind[]} */
 const ORDER = ["idle", "delivered", "waiting", "arrived", "departed", "delayed", "exception"];
 const FULL_TURN = 2 * Math.PI;
@@ -19,6 +21,7 @@ export class VehiclesLayer {
   #marks = [];
   /** @type {Map<string, string>} */
   #colours = new Map();
+  #sprites = new Sprites();
   #context;
 
   /**
@@ -38,6 +41,7 @@ export class VehiclesLayer {
 
   readColours() {
     const style = getComputedStyle(this.canvas);
+    this.#sprites.forget();
     for (const name of [...ORDER.map((kind) => `--${kind}`), "--surface", "--ink", "--danger"]) {
       this.#colours.set(name, style.getPropertyValue(name).trim());
     }
@@ -78,7 +82,6 @@ export class VehiclesLayer {
    * @returns {boolean} whether anything is still on its way
    */
   draw(now, selected) {
-    const { viewport } = this;
     const context = this.#context;
     const radius = this.radius;
     let isMoving = false;
@@ -91,13 +94,16 @@ export class VehiclesLayer {
         seen.get(mark.kind)?.push(mark);
       }
     }
-    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-    context.clearRect(0, 0, viewport.width, viewport.height);
-    context.lineJoin = "round";
-    for (const [kind, marks] of seen) {
-      this.#drawKind(kind, marks, radius);
+    this.#sprites.use(radius, devicePixelRatio);
+    context.resetTransform();
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    const inOrder = [...seen.values()].flat();
+    for (const mark of inOrder) {
+      this.#drawSign(mark);
     }
-    this.#drawRings([...seen.values()].flat(), radius);
+    context.globalAlpha = 1;
+    context.scale(devicePixelRatio, devicePixelRatio);
+    this.#drawRings(inOrder, radius);
     if (selected) {
       this.#drawSelection(selected, radius);
     }
@@ -143,52 +149,14 @@ export class VehiclesLayer {
     );
   }
 
-  /**
-   * One path for all of a kind: what costs is not the corners but the calls that fill.
-   *
-   * @param {Kind} kind
-   * @param {Mark[]} marks
-   * @param {number} radius
-   */
-  #drawKind(kind, marks, radius) {
+  /** @param {Mark} mark */
+  #drawSign({ vehicle, kind, isQuiet }) {
     const context = this.#context;
-    for (const isQuiet of [true, false]) {
-      context.beginPath();
-      for (const mark of marks) {
-        if (mark.isQuiet === isQuiet) {
-          this.#trace(mark, radius);
-        }
-      }
-      context.globalAlpha = isQuiet ? 0.4 : 1;
-      context.lineWidth = 2;
-      context.strokeStyle = this.#colours.get("--surface") ?? "";
-      context.stroke();
-      context.fillStyle = this.#colours.get(`--${kind}`) ?? "";
-      context.fill();
-    }
-    context.globalAlpha = 1;
-  }
-
-  /**
-   * @param {Mark} mark
-   * @param {number} radius
-   */
-  #trace({ vehicle, kind }, radius) {
-    const context = this.#context;
-    const [x, y] = [this.viewport.screenX(vehicle.x), this.viewport.screenY(vehicle.y)];
-    const turn = kind === "departed" ? ((vehicle.row.heading ?? 0) * Math.PI) / 180 : 0;
-    const [sine, cosine] = [Math.sin(turn) * radius, Math.cos(turn) * radius];
-    let isFirst = true;
-    for (const [right, down] of OUTLINES[kind]) {
-      const [toX, toY] = [x + right * cosine - down * sine, y + right * sine + down * cosine];
-      if (isFirst) {
-        context.moveTo(toX, toY);
-        isFirst = false;
-      } else {
-        context.lineTo(toX, toY);
-      }
-    }
-    context.closePath();
+    const sign = this.#sprites.of(kind, vehicle.row.heading ?? 0, (name) => this.#colours.get(name) ?? "");
+    const x = this.viewport.screenX(vehicle.x) * devicePixelRatio - sign.width / 2;
+    const y = this.viewport.screenY(vehicle.y) * devicePixelRatio - sign.height / 2;
+    context.globalAlpha = isQuiet ? QUIET_ALPHA : 1;
+    context.drawImage(sign, Math.round(x), Math.round(y));
   }
 
   /**

@@ -1,7 +1,7 @@
 // @ts-check
 import { nameOf } from "./rules.js";
 
-/** @import { Alert, Shipment } from "./wire.js" */
+/** @import { Alert, Shipment } from "./shapes.js" */
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const clockAndDay = new Intl.DateTimeFormat(undefined, {
