@@ -152,7 +152,7 @@ class ServiceConfig:
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
-    access_keys: tuple[str, ...] = (DEFAULT_ACCESS_KEY,)
+    access_keys: tuple[str, ...] = field(default=(DEFAULT_ACCESS_KEY,), repr=False)
     hubs: Mapping[str, HubSettings] = field(default_factory=dict)
     retry_delays: tuple[float, ...] = (1.0, 3.0, 5.0)
     delivery_seconds: float = 100.0

@@ -24,7 +24,7 @@ class Flags:
 
     port: int | None = None
     host: str | None = None
-    access_keys: tuple[str, ...] = ()
+    access_keys: tuple[str, ...] = field(default=(), repr=False)
     hub: str = ""
     event_handler: str = ""
     system_events: str = "connect,connected,disconnected"

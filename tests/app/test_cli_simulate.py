@@ -6,6 +6,12 @@ from typer.testing import CliRunner
 from app.cli import cli
 
 
+@pytest.fixture(autouse=True)
+def log_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command sets up the log of its process, and this one is not its own."""
+    monkeypatch.setattr("app.cli_simulate.configure_logging", lambda _: None)
+
+
 def test_a_connection_string_that_is_none_ends_it_with_a_sentence() -> None:
     done = CliRunner().invoke(cli, ["simulate", "tower", "--connection-string", "Endpoint=here;AccessKey=secret"])
 

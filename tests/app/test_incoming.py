@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
+import aiohttp
 import pytest
+from fastapi import WebSocket
 
 from app.direct import ClientGone, DirectFastAPI, Receive, Scope, Send, read_body, send_reply
 from app.incoming import MAX_HEAD_BYTES, IncomingLimits
@@ -99,7 +101,7 @@ async def test_a_trickle_does_not_put_off_the_end(dial: Dial, monkeypatch: pytes
 
 async def test_requests_in_pieces_one_after_the_other_are_answered(dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece ends a request and begins the next, so the connection is never at rest; each has its own time."""
-    deadlines: list[object] = []
+    deadlines: list[IncomingLimits] = []
     monkeypatch.setattr(IncomingLimits, "_set_deadline", _noting(deadlines))
     head, rest = b"POST /swallow HTTP/1.1\r\nHost: a\r\nContent-Le", b"ngth: 1\r\n\r\nx"
     reader, writer = await dial(head)
@@ -112,7 +114,7 @@ async def test_requests_in_pieces_one_after_the_other_are_answered(dial: Dial, m
     assert len(deadlines) == 1 + 1 + 3 - 1  # at first, and for each beginning that was not the first
 
 
-def _noting(deadlines: list[object]) -> Callable[[IncomingLimits], None]:
+def _noting(deadlines: list[IncomingLimits]) -> Callable[[IncomingLimits], None]:
     original = IncomingLimits._set_deadline
 
     def note(self: IncomingLimits) -> None:
@@ -148,6 +150,46 @@ async def test_a_request_without_end_is_cut_off(dial: Dial, monkeypatch: pytest.
         pouring.cancel()
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 3\r\nContent-Length: 4\r\n",
+        b"Content-Length : 3\r\n",
+        b"X-Folded: a\r\n b\r\n",
+    ],
+)
+async def test_a_request_that_two_servers_would_read_differently_is_refused(dial: Dial, lines: bytes) -> None:
+    """What is in front of this one might have taken the rest for a request of somebody else's."""
+    hidden = b"0\r\n\r\nGET /refuse HTTP/1.1\r\nHost: a\r\n\r\n"
+    reader, _ = await dial(b"POST /swallow HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n" + hidden)
+    answer = await everything(reader)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"401" not in answer
+
+
+async def test_a_websocket_is_no_request_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[IncomingLimits] = []
+    monkeypatch.setattr(IncomingLimits, "_set_deadline", _noting(deadlines))
+    app, listener = DirectFastAPI({}), bind("127.0.0.1", 0)
+
+    @app.websocket("/echo")
+    async def echo(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(await socket.receive_text())
+
+    async with (
+        serving(app, listener, grace_seconds=1),
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"http://127.0.0.1:{listener.getsockname()[1]}/echo") as client,
+    ):
+        await client.send_str("x")
+        assert await client.receive_str(timeout=PATIENCE) == "x"
+
+    assert [one._deadline for one in deadlines] == [None]
+
+
 async def test_the_rest_of_a_body_has_its_time() -> None:
     first = [{"type": "http.request", "body": b"x" * 10, "more_body": True}]
 
@@ -157,6 +199,6 @@ async def test_the_rest_of_a_body_has_its_time() -> None:
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
 
     with pytest.raises(BodyTooSlow, match="10 bytes of a body came in") as refusal:
-        await read_body(receive, 1024, seconds=0.01)
+        await asyncio.wait_for(read_body(receive, 1024, seconds=0.01), PATIENCE)
 
     assert refusal.value.status == 408  # which the service takes as: deliver it again

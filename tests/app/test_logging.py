@@ -276,7 +276,7 @@ def test_a_value_that_is_no_json_takes_no_other_line_along(log: Log) -> None:
 
 async def test_an_event_of_somebody_with_an_evil_name_is_one_harmless_line(log: Log, client: httpx.AsyncClient) -> None:
     name = "mia\x9b2J\u2028"
-    headers = {name: value.encode() for name, value in event("user", "echo", ce_userId=name).items()}
+    headers = [(header.encode(), value.encode()) for header, value in event("user", "echo", ce_userId=name).items()]
     await client.post("/eventhandler", headers=headers, content=b"x")
 
     (line,) = log.lines("event")

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from app.main import create_app
 from app.server import bind, serving
+from app.upstream.connection_string import connection_strings
 from app.upstream.memory_storage import MemoryStorage
 from app.upstream.roster import Roster
 from app.upstream.storage import StorageError
@@ -93,6 +94,18 @@ async def test_with_a_token_of_the_hub_its_members_are_read() -> None:
         ]
 
     assert [answer.json() for answer in answers] == [{"members": [{"user": "mia", "since": 10.0}]}] * 2
+
+
+async def test_after_a_rotation_tokens_of_the_new_keys_count_and_of_the_old_ones_no_more() -> None:
+    app = application()
+    old, new = token(), token(key="N" * 44)
+
+    async with client_of(app) as client:
+        before = [(await client.get(TEA, headers=one)).status_code for one in (old, new)]
+        app.state.services.keys.replace(connection_strings(f"Endpoint=https://{ORIGIN};AccessKey={'N' * 44}"))
+        after = [(await client.get(TEA, headers=one)).status_code for one in (old, new)]
+
+    assert (before, after) == ([200, 401], [401, 200])
 
 
 @pytest.mark.parametrize("hub", ["chat", "nothing"])

@@ -22,7 +22,7 @@ ALERTS = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
 RUNBOOK = (ROOT / "docs/operations.md").read_text()
 RULES: list[dict[str, Any]] = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 PANELS: list[dict[str, Any]] = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-FUNCTIONS = {"histogram_quantile", "max", "min", "rate", "sum"}
+FUNCTIONS = {"absent", "histogram_quantile", "max", "min", "rate", "sum"}
 LABELS = {"events": "hub kind outcome", "event_duration": "kind le", "sends": "outcome", "send_failures": "status"}
 
 

@@ -15,6 +15,7 @@ from localpubsub.config import (
     ServiceConfig,
     UserEvents,
 )
+from localpubsub.flags import Flags
 
 HANDLER = "http://localhost:8000/eventhandler"
 
@@ -132,10 +133,16 @@ def test_what_makes_no_sense_is_refused(make: Any) -> None:
         make()
 
 
-def test_a_token_is_in_no_text() -> None:
+def test_a_secret_is_in_no_text() -> None:
     handler = EventHandler(HANDLER, bearer_token="s3cr3t")
 
-    assert "s3cr3t" not in repr(ServiceConfig(hubs={"a": HubSettings(event_handlers=(handler,))}))
+    key = "s3cr3t-key-that-is-long-enough-to-be-one"
+    config = ServiceConfig(
+        access_keys=(key,), console_password="s3cr3t", hubs={"a": HubSettings(event_handlers=(handler,))}
+    )
+
+    assert "s3cr3t" not in f"{config!r} {config}"
+    assert "s3cr3t" not in repr(Flags(access_keys=(key,), console_password="s3cr3t"))
 
 
 def test_listeners_hear_what_they_ask_for() -> None:

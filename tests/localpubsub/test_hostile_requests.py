@@ -1,6 +1,7 @@
 """Requests that are made to hurt: bombs, half characters, bodies that do not come, and what is left behind by them."""
 
 import asyncio
+import logging
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -84,13 +85,18 @@ async def test_json_without_end_or_sense_is_refused_everywhere(
 
 @pytest.mark.parametrize("value", ["[" * 100_000, "1" * 100_000], ids=["open lists", "digits"])
 async def test_nor_is_it_taken_from_an_event_handler(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, value: str
+    session: aiohttp.ClientSession,
+    service: LocalPubSub,
+    upstream: RecordingUpstream,
+    value: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     upstream.answer = lambda _: web.Response(text=f'{{"userId":{value}}}', content_type="application/json")
     with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
         await session.ws_connect(client_url(service, "den"))
 
     assert refusal.value.status == 500
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
 
 
 @pytest.mark.parametrize(
@@ -183,3 +189,32 @@ async def test_a_reason_that_is_no_text_closes_nobody(session: aiohttp.ClientSes
 
         assert status == 400
         assert await client.ask(type="ping") == {"type": "pong"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_an_event_handler_cannot_send_the_service_elsewhere(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, status: int
+) -> None:
+    """To an address only this machine reaches, for example."""
+    upstream.answer = lambda _: web.Response(status=status, headers={"Location": f"{upstream.url}/elsewhere"})
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await session.ws_connect(client_url(service, "den"))
+
+    assert {one.path for one in upstream.requests} == {"/eventhandler/validate", "/eventhandler/connect"}
+
+
+async def test_nobody_but_the_one_who_configures_says_where_events_go(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    elsewhere = f"{upstream.url}/elsewhere"
+    orders: dict[str, Any] = {"hub": "den", "url": elsewhere, "handler": elsewhere, "recordId": 1}
+    for name in ("replay", "token", "publish", "close", "chaos"):
+        await command(session, service, name, **orders)
+    for method in ("PUT", "POST", "PATCH"):
+        for path in (HUB, f"{HUB}/eventHandlers", f"{HUB}/settings"):
+            answer = await call(session, service, method, path, headers=JSON, json={"urlTemplate": elsewhere})
+            assert answer.status in (404, 405)
+    async with session.ws_connect(client_url(service, "den", f"&url={elsewhere}&handler={elsewhere}")):
+        await upstream.wait_for("connected")
+
+    assert all(one.path.startswith("/eventhandler/") for one in upstream.requests)
