@@ -107,7 +107,7 @@ class Door:
 
 async def leave(connection: Connection, reading: asyncio.Task[None]) -> None:
     connection.is_leaving = True
-    await connection._socket.close()  # noqa: SLF001 - this module's own
+    await connection._socket.close()
     await asyncio.gather(reading, return_exceptions=True)
 
 
