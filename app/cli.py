@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from app.cli_check import check
-from app.cli_client import client
-from app.cli_doctor import doctor
-from app.cli_outbox import outbox_cli
-from app.cli_policy import policy_cli
-from app.cli_service import service_cli
-from app.cli_simulate import simulate_cli
 from app.clients.access import KeyAccessIssuer
+from app.commands.check import check
+from app.commands.client import client
+from app.commands.doctor import doctor
+from app.commands.outbox import outbox_cli
+from app.commands.policy import policy_cli
+from app.commands.service import service_cli
+from app.commands.simulate import simulate_cli
 from app.console import fail, out, read_settings
 from app.logging import configure_logging
 from app.main import create_app

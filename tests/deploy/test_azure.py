@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from app.cli_policy import hub_properties
+from app.commands.policy import hub_properties
 from app.hubs.chat import ChatHub
 from app.settings import Settings
 from app.upstream.policy import Policy

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
-from app.cli_policy import hub_properties
+from app.commands.policy import hub_properties
 from app.upstream.policy import Person, Policy, read_policy
 
-PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
+PAGE = Path(__file__).parents[3] / "docs" / "policy.md"
 
 
 @pytest.fixture

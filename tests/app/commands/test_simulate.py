@@ -9,7 +9,7 @@ from app.cli import cli
 @pytest.fixture(autouse=True)
 def log_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command sets up the log of its process, and this one is not its own."""
-    monkeypatch.setattr("app.cli_simulate.configure_logging", lambda _: None)
+    monkeypatch.setattr("app.commands.simulate.configure_logging", lambda _: None)
 
 
 def test_a_connection_string_that_is_none_ends_it_with_a_sentence() -> None:

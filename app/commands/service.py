@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from app.commands.service_call import PayloadKind, Target, payload
 from app.models.payloads import Payload
 from app.printable import printable
-from app.service_call import PayloadKind, Target, payload
 
 service_cli = typer.Typer(
     no_args_is_help=True, help="Calls the service: sends, groups, users, connections, permissions."

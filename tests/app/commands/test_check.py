@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.cli_check import findings
+from app.commands.check import findings
 from app.storage.sqlite_file import SqliteFile
 from localpubsub.testing import LocalService, quick_config
 
