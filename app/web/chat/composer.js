@@ -41,11 +41,13 @@ export class Composer {
     if (conversation === this.#conversation) {
       return;
     }
+    // Somebody may write before the first conversation is drawn.
+    const early = this.#conversation === null ? field.value : "";
     if (this.#conversation) {
       this.#conversation.draft = field.value;
     }
     this.#conversation = conversation;
-    field.value = conversation?.draft ?? "";
+    field.value = conversation?.draft || (conversation ? early : "");
     field.placeholder = conversation?.isPrivate ? `Write to ${conversation.name} alone` : "Write a message";
     form.hidden = conversation === null;
     note.textContent = "";
