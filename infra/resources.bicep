@@ -197,18 +197,21 @@ resource upstream 'Microsoft.App/containerApps@2025-01-01' = {
                 ]
               : []
           )
-          probes: [
-            {
-              type: 'Liveness'
-              httpGet: { path: '/healthz', port: 8080 }
-              periodSeconds: 10
-            }
-            {
-              type: 'Readiness'
-              httpGet: { path: '/readyz', port: 8080 }
-              periodSeconds: 5
-            }
-          ]
+          // The placeholder answers none of them.
+          probes: upstreamExists
+            ? [
+                {
+                  type: 'Liveness'
+                  httpGet: { path: '/healthz', port: 8080 }
+                  periodSeconds: 10
+                }
+                {
+                  type: 'Readiness'
+                  httpGet: { path: '/readyz', port: 8080 }
+                  periodSeconds: 5
+                }
+              ]
+            : []
         }
       ]
       scale: {
