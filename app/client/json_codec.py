@@ -113,10 +113,15 @@ def _members(text: str) -> Mapping[str, Member]:
 
 def _after(text: str, position: int, sign: str) -> int:
     """Behind `sign` and the white space around it."""
-    position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # the pattern matches nothing, too
+    position = _past_space(text, position)
     if not text.startswith(sign, position):
         raise ValueError(f"{sign} is missing")
-    return _SPACE.match(text, position + len(sign)).end()  # type: ignore[union-attr]
+    return _past_space(text, position + len(sign))
+
+
+def _past_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return found.end() if found else position
 
 
 def _heard(members: Mapping[str, Member]) -> Heard | None:

@@ -41,7 +41,11 @@ class WordCompleter(Completer):
     def __init__(self, names: Names) -> None:
         self._names = names
 
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:  # noqa: ARG002
+    def get_completions(
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002 - the prompt calls with both
+    ) -> Iterator[Completion]:
         words = document.text_before_cursor.lstrip().split(" ")
         for candidate in self._candidates(words[:-1]):
             if candidate.lower().startswith(words[-1].lower()):
@@ -84,7 +88,7 @@ async def typed_lines(names: Names, who: Callable[[], str], history: History) ->
 def silent_input() -> Input:
     """The terminal. Left to itself, it would echo the keys that are pressed while something is printed."""
     terminal = create_input()
-    terminal.cooked_mode = nullcontext  # type: ignore[method-assign]  # it stays as it is for the prompt
+    terminal.cooked_mode = nullcontext  # type: ignore[method-assign]  # the only way to keep it as it is
     return terminal
 
 

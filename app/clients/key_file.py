@@ -67,7 +67,9 @@ class KeyFile:
         try:
             self._take(found)
         except ValueError as error:
-            log.error("access keys stay as they were; another service needs a restart", reason=str(error))  # noqa: TRY400
+            log.error(  # noqa: TRY400 - the sentence says it all
+                "access keys stay as they were; another service needs a restart", reason=str(error)
+            )
         else:
             log.info("access keys changed", connection_strings=len(found))
 

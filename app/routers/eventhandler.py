@@ -3,7 +3,7 @@
 from functools import partial
 
 from app.direct import ClientGone, Receive, Scope, Send, read_body, send_reply
-from app.upstream.gate import Caller
+from app.upstream.gate import UNKNOWN, Caller
 from app.upstream.reply import Reply, text
 from app.upstream.webhook import Webhook
 
@@ -29,8 +29,7 @@ class EventHandlerEndpoint:
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         method = scope["method"]
-        client = scope.get("client")
-        caller = Caller(client[0] if client else None, scope.get("query_string", b""))
+        caller = _caller(scope) if self._webhook.asks_callers else UNKNOWN
         if scope["path"].rstrip("/").count("/") > 2:
             return NOT_FOUND
         if method == "POST":
@@ -41,3 +40,8 @@ class EventHandlerEndpoint:
         if method == "GET" and any(name == b"webhook-request-origin" for name, _ in scope["headers"]):
             return self._webhook.validate(scope["headers"], caller)
         return NOT_ALLOWED
+
+
+def _caller(scope: Scope) -> Caller:
+    client = scope.get("client")
+    return Caller(client[0] if client else None, scope.get("query_string", b""))

@@ -31,6 +31,9 @@ class Caller(NamedTuple):
     query: bytes = b""
 
 
+UNKNOWN = Caller()
+
+
 class Gate:
     """Without networks every address may call, and without a code none is asked for."""
 

@@ -39,7 +39,7 @@ from app.upstream.errors import (
 )
 from app.upstream.event_log import log, log_event, log_failure, log_refusal
 from app.upstream.followups import Followups
-from app.upstream.gate import Caller, Gate
+from app.upstream.gate import UNKNOWN, Caller, Gate
 from app.upstream.hub import Hub
 from app.upstream.idempotency import IdempotencyWindow, Key, key_of
 from app.upstream.outbox import Outbox
@@ -51,7 +51,6 @@ from app.upstream.storage import StorageError
 ReadBody = Callable[[int], Awaitable[bytes]]
 """Reads the whole body; raises `BodyTooLarge` past the given number of bytes."""
 
-UNKNOWN = Caller()
 MEGABYTE = 1024 * 1024
 MAX_LENGTH_DIGITS = 18
 OUTAGE_LOG_SECONDS = 10.0
@@ -102,6 +101,11 @@ class Webhook:
         self._deadlines = Deadlines(limits.handler_seconds)
         self._outage_logged_at = float("-inf")
         self.observe: Observe = _nobody_looks
+
+    @property
+    def asks_callers(self) -> bool:
+        """Whether it matters who calls; otherwise nobody need say."""
+        return self._gate is not None
 
     def validate(self, headers: Lines, caller: Caller = UNKNOWN) -> Reply:
         """Abuse protection. Anonymous and cheap: the service asks every minute (spec/upstream.md 1)."""
