@@ -135,10 +135,15 @@ class Apertium:
 async def _end(starting: asyncio.Task[asyncio.subprocess.Process]) -> None:
     # A start that is cancelled half way would leave the children of the process behind.
     await asyncio.wait([starting])
-    if starting.exception() is not None or (process := starting.result()).returncode is not None:
+    if starting.exception() is not None:
         return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    process = starting.result()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    # A reader that is full has stopped reading, and never hears of the end that `wait` waits for.
+    while process.stdout is not None and await process.stdout.read(MAX_OUTPUT_BYTES):
+        pass
     await process.wait()
 
 

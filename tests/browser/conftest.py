@@ -26,7 +26,7 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
 )
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from localpubsub.engine.mqtt_sessions import Timer, in_the_event_loop
 from localpubsub.server import LocalPubSub
 from tests.localpubsub.conftest import config
 
-PATIENCE = 10
+PATIENCE = 30
 
 
 class ErrorLog(logging.Handler):

@@ -11,7 +11,7 @@ from app.fanout.store import Batch, DeadLetter, Entry, KeptAnswer, NewEntry, Sto
 from app.upstream.idempotency import Key
 from app.upstream.reply import Reply
 
-PATIENCE = 10
+PATIENCE = 30
 KEY: Key = ("chat", "conn-1", None, "1")
 ANSWER = Reply(200, b"\x00\xff\nbody", ((b"content-type", b"text/plain"), (b"ce-connectionstate", b"\xe9=")))
 

@@ -12,7 +12,7 @@ from app.storage.sqlite_storage import SqliteStorage
 from app.upstream.memory_storage import MemoryStorage
 from tests.app.fanout.redis.server import RedisServer
 
-PATIENCE = 10
+PATIENCE = 30
 KINDS = ("memory", "sqlite", "redis")
 
 

@@ -13,7 +13,7 @@ from app.translation.careful import CarefulTranslator
 from app.translation.shared import Shared
 from app.upstream.translation import Note, Translation
 
-PATIENCE = 10
+PATIENCE = 30
 
 LIST = '-l) printf "  eng-spa\\n  eng-deu\\n  es-fr\\n  spa-eng\\n  eng-spa_US\\n  oci-cat\\n" ;;\n'
 

@@ -15,7 +15,7 @@ from app.upstream.idempotency import Key
 from app.upstream.reply import Reply
 from tests.app.fanout.redis.server import RedisServer
 
-PATIENCE = 10
+PATIENCE = 30
 KEY: Key = ("chat", "conn-1", None, "1")
 ANSWER = Reply(200, b"\x00\xff\nbody", ((b"content-type", b"text/plain"), (b"ce-connectionState", b"e30=")))
 
