@@ -138,7 +138,7 @@ async def _end(starting: asyncio.Task[asyncio.subprocess.Process]) -> None:
     if starting.exception() is not None:
         return
     process = starting.result()
-    if process.returncode is None:
+    if process.returncode is None or (process.stdout is not None and not process.stdout.at_eof()):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     # A reader that is full has stopped reading, and never hears of the end that `wait` waits for.

@@ -170,6 +170,19 @@ async def test_who_does_not_wait_leaves_no_process_behind(install: Install, tmp_
     assert call.cancelled()
 
 
+async def test_nor_is_one_left_that_outlives_the_program(install: Install, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    apertium = await opened(install(f"eng-spa) exec 3>{fifo}; sleep 600 & exit 0 ;;"))
+    call = asyncio.create_task(apertium.translate("hi", "en", ["es"]))
+
+    async with asyncio.timeout(PATIENCE):
+        with await asyncio.to_thread(fifo.open) as alive:
+            call.cancel()
+            await asyncio.wait([call])
+            assert await asyncio.to_thread(alive.read) == ""
+
+
 async def test_nor_does_who_goes_away_while_it_starts(install: Install, tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
