@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from app.upstream.idempotency import IdempotencyWindow, Key
+from app.models.events import ConnectionContext
+from app.upstream.idempotency import IdempotencyWindow, Key, key_of
 from app.upstream.reply import Reply
 
 KEY: Key = ("chat", "conn-1", None, "1")
@@ -38,20 +39,24 @@ async def test_the_second_delivery_gets_the_first_answer() -> None:
     assert handler.runs == 1
 
 
+def context(**attributes: str) -> ConnectionContext:
+    basics = {"origin": "o", "awps_version": "1.0", "type": "azure.webpubsub.user.a", "event_name": "a"}
+    return ConnectionContext.model_validate(
+        basics | {"hub": "chat", "connection_id": "conn-1", "event_id": "1"} | attributes
+    )
+
+
 @pytest.mark.parametrize(
     "other",
-    [
-        ("other", "conn-1", None, "1"),
-        ("chat", "conn-2", None, "1"),
-        ("chat", "conn-1", "ph", "1"),
-        ("chat", "conn-1", None, "2"),
-    ],
+    [{"hub": "other"}, {"connection_id": "conn-2"}, {"physical_connection_id": "ph"}, {"event_id": "2"}],
 )
-async def test_every_part_of_the_key_tells_two_events_apart(other: Key) -> None:
+async def test_every_part_of_the_key_tells_two_events_apart(other: dict[str, str]) -> None:
     window, handler = IdempotencyWindow(), Handler(Reply(204))
 
-    await window.once(KEY, handler)
-    await window.once(other, handler)
+    for each in (context(), context(**other)):
+        key = key_of(each)
+        assert key is not None
+        await window.once(key, handler)
 
     assert handler.runs == 2
 

@@ -10,7 +10,8 @@ CONTOSO = Endpoint("https://contoso.webpubsub.azure.com", (b"contoso",))
 FABRIKAM = Endpoint("https://fabrikam.webpubsub.azure.com", (b"fabrikam",))
 LOCAL = Endpoint("http://localhost:8081", (b"local",))
 
-hosts = st.text("abcdef.-:0123456789", min_size=1, max_size=40)
+near_misses = st.builds("{}contoso.webpubsub.azure.com{}".format, *[st.text("abc.-:01@/", max_size=3)] * 2)
+hosts = st.text("abcdef.-:0123456789", min_size=1, max_size=40) | near_misses
 
 
 @pytest.mark.parametrize(
