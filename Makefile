@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check lint format docs bench lock clean help sbom
+.PHONY: run test check lint format docs bench lock clean help sbom audit
 .DEFAULT_GOAL := help
 .SILENT:
 
@@ -14,7 +14,7 @@ define install
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	echo "Installing $(1)"
 	$(PIP) install --require-hashes -r $(1)
-	$(PIP) install --no-build-isolation --no-deps -e .
+	$(PIP) --quiet install --no-build-isolation --no-deps -e .
 	touch $@
 endef
 
@@ -37,7 +37,7 @@ lint: $(VENV)/.dev  ## style, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test  ## what CI runs
+check: lint audit test  ## what CI runs
 
 format: $(VENV)/.dev  ## let ruff put things right
 	$(BIN)/ruff check --fix .
@@ -53,6 +53,9 @@ bench: $(VENV)/.dev  ## this app beside Express, Flask and bare uvicorn
 sbom: $(VENV)/.dev  ## what the image is made of, in build/sbom.json (CycloneDX)
 	mkdir -p build
 	$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file build/sbom.json
+
+audit: $(VENV)/.dev  ## does a dependency have a known vulnerability?
+	.ci/audit $(BIN)/pip-audit requirements.txt
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
