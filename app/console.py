@@ -10,6 +10,9 @@ from app.settings import Settings
 
 out = Console(highlight=False, soft_wrap=True)
 
+PLAINLY = {"bool": "true or false", "float": "a number", "int": "a whole number"}
+"""What a setting must be, by the beginning of the kind of mistake."""
+
 
 def read_settings(**overrides: object) -> Settings:
     """Settings with some fields given. Ends the program with one sentence a problem."""
@@ -17,6 +20,8 @@ def read_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # names of fields
     except ValidationError as error:
         fail("; ".join(problems_of(error)))
+    except UnicodeDecodeError:
+        fail(".env is not UTF-8")
 
 
 def service_settings(connection_string: str | None = None) -> Settings:
@@ -48,5 +53,8 @@ def problems_of(error: ValidationError) -> list[str]:
 
 def _sentence(problem: ErrorDetails) -> str:
     place = ".".join(str(step).upper() for step in problem["loc"])
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    kind, _, mistake = problem["type"].partition("_")
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    if mistake and kind in PLAINLY:
+        message = f"must be {PLAINLY[kind]}"
     return f"{place}: {message}" if place else message

@@ -1,5 +1,6 @@
 """Every setting, once. Read from the environment and `.env`; nothing is read at import."""
 
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -9,6 +10,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.fanout.stores import check_store_url
+from app.settings_together import contradictions
 from app.upstream.connection_string import ConnectionString, connection_strings, read_connection_strings
 from app.upstream.gate import parse_network
 from app.upstream.origins import Endpoint, endpoints_of
@@ -22,6 +24,23 @@ def _list_of_text(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(entry for part in value.split(",") if (entry := part.strip()))
     return value
+
+
+def _check_each(values: Iterable[str], check: Callable[[str], object]) -> None:
+    """Raises `ValueError` with what `check` raises of every one."""
+    mistakes = []
+    for value in values:
+        try:
+            check(value)
+        except ValueError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
+
+
+def _check_url(value: str) -> None:
+    if not value.startswith(("https://", "http://")) or not urlsplit(value).hostname:
+        raise ValueError("must start with https:// or http:// and name a host")
 
 
 TextList = Annotated[tuple[str, ...], NoDecode]
@@ -94,7 +113,7 @@ class Settings(BaseSettings):
         default=False, description="Answer 204, not 404, to event types of a newer service"
     )
     max_body_bytes: int = Field(
-        default=2 * 1024 * 1024, ge=1024, le=32 * 1024 * 1024, description="Larger events are answered 413"
+        default=2 * 1024 * 1024, ge=2, le=32 * 1024 * 1024, description="Larger events are answered 413"
     )
     max_header_bytes: int = Field(
         default=64 * 1024, ge=32 * 1024, le=128 * 1024, description="Larger headers are answered 431"
@@ -190,24 +209,36 @@ class Settings(BaseSettings):
     @field_validator("webhook_allowed_networks", "trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            parse_network(text)
+        _check_each(value, parse_network)
         return value
 
     @field_validator("webpubsub_endpoint", "translator_endpoint")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
-        if value is not None and (not value.startswith(("https://", "http://")) or not urlsplit(value).hostname):
-            raise ValueError("must start with https:// or http:// and name a host")
+        if value is not None:
+            _check_url(value)
         return value.rstrip("/") if value else None
+
+    @field_validator("identity_issuer")
+    @classmethod
+    def _issuer(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_url(value)
+        return value
+
+    @field_validator("identity")
+    @classmethod
+    def _identity(cls, value: str) -> str:
+        if ":" not in value and value not in IDENTITIES:
+            raise ValueError(f"must be {', '.join(IDENTITIES)} or package.module:function")
+        return value
 
     @field_validator("hubs")
     @classmethod
     def _hubs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("names no hub")
-        for path in value:
-            load_hub_class(path)
+        _check_each(value, load_hub_class)
         return value
 
     @field_validator("webpubsub_connection_string", "webpubsub_more_connection_strings")
@@ -225,27 +256,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        primary, endpoint = self.connection, self.webpubsub_endpoint
-        names_a_function = ":" in self.identity
-        mistakes = {
-            "WEBHOOK_ENTRA_TENANT and WEBHOOK_ENTRA_AUDIENCE go together": bool(self.webhook_entra_tenant)
-            != bool(self.webhook_entra_audience),
-            "WEBPUBSUB_CONNECTION_STRING_FILE is in place of WEBPUBSUB_CONNECTION_STRING: set one of them": bool(
-                self.webpubsub_connection_string_file
-            )
-            and bool(self.webpubsub_connection_string),
-            "WEBPUBSUB_ENDPOINT and the connection string name different services": primary is not None
-            and endpoint is not None
-            and primary.endpoint.lower() != endpoint.lower(),
-            "NEGOTIATE_MINUTES exceeds NEGOTIATE_MAX_MINUTES": self.negotiate_minutes > self.negotiate_max_minutes,
-            f"IDENTITY must be {', '.join(IDENTITIES)} or package.module:function": not names_a_function
-            and self.identity not in IDENTITIES,
-            "IDENTITY=oidc goes together with IDENTITY_ISSUER and IDENTITY_AUDIENCE": (self.identity == "oidc")
-            != bool(self.identity_issuer and self.identity_audience),
-            "TRANSLATOR=azure needs TRANSLATOR_KEY, or TRANSLATOR_ENDPOINT for Entra": self.translator == "azure"
-            and not (self.translator_key or self.translator_endpoint),
-        }
-        if found := [mistake for mistake, is_made in mistakes.items() if is_made]:
+        if found := contradictions(self):
             raise ValueError("; ".join(found))
         return self
 

@@ -2,60 +2,42 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from enum import StrEnum
-from functools import partial
-from typing import Annotated, NamedTuple
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
 
-import aiohttp
 import typer
-from azure.core.credentials import AzureKeyCredential
-from pydantic import ValidationError
+from pydantic import SecretStr
 from rich.text import Text
 
-from app.clients.credential import service_client
-from app.clients.entra import AUTHORITY
-from app.clients.service_client import AzureServiceClient
-from app.console import out, problems_of
+from app.clients.identity import own_identity
+from app.commands.asking import answers, setting_of_the_service
+from app.commands.finding import Finding, Verdict
+from app.console import out
 from app.printable import printable
 from app.services import Services
 from app.settings import Settings
-from app.storage.sqlite_file import FileInUse
-from app.translation.backend import Unavailable
-from app.upstream.connection_string import ConnectionString
-from app.upstream.errors import ServiceError
-from app.upstream.storage import StorageError
-
-PATIENCE_SECONDS = 10
-ASKED_GROUP = "webpubsub-check"
-
-
-class Verdict(StrEnum):
-    GOOD = "good"
-    DOUBTFUL = "doubtful"
-    WRONG = "wrong"
-
-
-class Finding(NamedTuple):
-    subject: str
-    verdict: Verdict
-    said: str
-
-
-class KeyRefused(Exception):
-    """Of a key that is not the one to send with."""
-
+from app.settings_in_part import NAMES_OF_THE_SERVICE, SettingsInPart, read_in_part
+from app.upstream.hub import Hub
+from app.upstream.policy import PolicyError, read_policy
+from app.upstream.registry import HubError
+from app.upstream.testing import RecordingPublisher
 
 COLOURS = {Verdict.GOOD: "green", Verdict.DOUBTFUL: "yellow", Verdict.WRONG: "red"}
+ASKED_HUB = "check"
+"""Where none of HUBS can be used."""
 
 
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Only what can be told without asking anybody.")] = False,
 ) -> None:
-    """Names every problem of the configuration. The exit code is 1 where something is wrong.
+    """Names every problem of the configuration, each with its setting and what to do.
 
     It asks the service whether a group has members, opens the store, and fetches what issuers publish; nothing is sent.
+
+    The exit code is 0 where nothing is wrong, however doubtful, 1 where something is, and 2 for unknown options.
     """
     wrong = asyncio.run(_show(as_json=as_json, offline=offline))
     raise typer.Exit(1 if wrong else 0)
@@ -68,137 +50,121 @@ async def _show(*, as_json: bool, offline: bool) -> int:
         if as_json:
             typer.echo(json.dumps(finding._asdict()))
             continue
-        line = Text(f"{finding.verdict:9}", style=COLOURS[finding.verdict])
-        line.append(f"{finding.subject:16}", style="bold").append(printable(finding.said), style="none")
+        line = Text().append(f"{finding.verdict:9}", style=COLOURS[finding.verdict])
+        line.append(f"{finding.subject:16}", style="bold").append(printable(finding.said))
         out.print(line)
     return wrong
 
 
 async def findings(*, offline: bool = False) -> AsyncIterator[Finding]:
-    """Everything there is to say. Where the settings cannot be read, that is all of it."""
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in problems_of(error):
-            yield Finding("settings", Verdict.WRONG, problem)
-        return
-    yield Finding("settings", Verdict.GOOD, "every value can be used")
-    try:
-        services = Services(settings)
-    except ValueError as error:
-        yield Finding("hubs and policy", Verdict.WRONG, str(error))
-        return
-    yield Finding("hubs", Verdict.GOOD, ", ".join(hub.name for hub in services.hubs))
-    if (file := settings.webpubsub_connection_string_file) is not None:
-        said = f"{len(settings.own_connections)} connection strings in {file}; what is written there counts at once"
-        yield Finding("keys", Verdict.GOOD, said)
-    for finding in _doubts(settings):
+    """Everything there is to say, of each part as if the rest were right."""
+    part = read_in_part()
+    hubs, found = _hubs(part.settings)
+    found = [*_read(part), *found, *_files(part.settings), *_service(part), *_doubts(part)]
+    if not any(finding.verdict is Verdict.WRONG for finding in found):
+        found += _together(part.settings)
+    for finding in found:
         yield finding
     if not offline:
-        async for finding in _asked(settings, services):
+        for finding in await answers(part, hubs[0].name if hubs else ASKED_HUB):
             yield finding
 
 
-def _doubts(settings: Settings) -> list[Finding]:
-    """What starts, and is not as it should be in front of real users."""
-    found = []
+def _read(part: SettingsInPart) -> list[Finding]:
+    wrong = [Finding("settings", Verdict.WRONG, problem) for problem in part.problems]
+    return wrong or [Finding("settings", Verdict.GOOD, "every value can be used")]
+
+
+def _hubs(settings: Settings) -> tuple[list[Hub], list[Finding]]:
+    """Those that can be used, and what there is to say."""
+    usable: list[Hub] = []
+    mistakes = [] if settings.hubs else ["names no hub; write package.module:ClassName"]
+    for path in settings.hubs:
+        try:
+            usable.append(_built(path, settings))
+        except HubError as error:
+            mistakes.append(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a hub of somebody's raises
+            mistakes.append(f"{path!r} cannot be built, its __init__ raises {type(error).__name__}: {error}")
+    for name, count in Counter(hub.name.lower() for hub in usable).items():
+        if count > 1:
+            mistakes.append(f"{count} hubs are named {name!r}; leave out all but one, or rename them")
+    found = [Finding("hubs", Verdict.WRONG, f"HUBS: {mistake}") for mistake in mistakes]
+    if usable:
+        found.append(Finding("hubs", Verdict.GOOD, ", ".join(hub.name for hub in usable)))
+    return usable, found
+
+
+def _built(path: str, settings: Settings) -> Hub:
+    """By itself, and as if all else were right. Raises what its `__init__` raises."""
+    alone = Settings.model_construct(
+        hubs=(path,), store=SecretStr("memory://"), development=settings.development, translator="glossary"
+    )
+    return next(iter(Services(alone, lambda _: RecordingPublisher()).hubs))
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    if (file := settings.webpubsub_connection_string_file) is not None:
+        said = f"{len(settings.own_connections)} connection strings in {file}; what is written there counts at once"
+        yield Finding("keys", Verdict.GOOD, said)
+    if settings.policy is not None:
+        try:
+            yield Finding(
+                "policy", Verdict.GOOD, f"{len(read_policy(settings.policy).rule)} rules in {settings.policy}"
+            )
+        except PolicyError as error:
+            yield Finding("policy", Verdict.WRONG, f"POLICY: {error}; mend the file, or its path")
+    if ":" in settings.identity:
+        try:
+            own_identity(settings.identity)
+        except ValueError as error:
+            yield Finding("identity", Verdict.WRONG, f"{error}; write package.module:function")
+
+
+def _service(part: SettingsInPart) -> Iterator[Finding]:
+    """Where it is, and whether its events can be told from others."""
+    settings = part.settings
     if settings.service_url is None:
-        found.append(Finding("service", Verdict.WRONG, "set WEBPUBSUB_CONNECTION_STRING or WEBPUBSUB_ENDPOINT"))
+        if part.know(*NAMES_OF_THE_SERVICE):
+            said = "no service is named: set WEBPUBSUB_CONNECTION_STRING, or WEBPUBSUB_ENDPOINT to use Entra"
+            yield Finding("service", Verdict.WRONG, said)
     elif settings.service_url.startswith("http://") and "localhost" not in settings.service_url:
-        found.append(Finding("service", Verdict.DOUBTFUL, "is called without TLS"))
+        said = f"{setting_of_the_service(settings)}: the service is called without TLS; use https://"
+        yield Finding("service", Verdict.DOUBTFUL, said)
     if settings.allow_unverified_webhooks:
-        found.append(Finding("events", Verdict.WRONG, "ALLOW_UNVERIFIED_WEBHOOKS: anybody is believed"))
-    elif not settings.can_verify_events:
-        found.append(
-            Finding("events", Verdict.WRONG, "nothing could prove them: no access key, no WEBHOOK_ENTRA_TENANT")
-        )
+        said = "ALLOW_UNVERIFIED_WEBHOOKS: anybody is believed; turn it off"
+        yield Finding("events", Verdict.WRONG, said)
+    if not settings.can_verify_events:
+        if part.know(*NAMES_OF_THE_SERVICE, "webpubsub_more_connection_strings"):
+            said = (
+                "nothing could prove them: set WEBPUBSUB_CONNECTION_STRING, or WEBHOOK_ENTRA_TENANT and "
+                "WEBHOOK_ENTRA_AUDIENCE"
+            )
+            yield Finding("events", Verdict.WRONG, said)
     elif not settings.verifies_with_entra and settings.webhook_code is None:
         said = "the signature covers the connection id alone; WEBHOOK_CODE or WEBHOOK_ENTRA_TENANT would add to it"
-        found.append(Finding("events", Verdict.DOUBTFUL, said))
-    if settings.identity == "query":
-        found.append(Finding("negotiate", Verdict.DOUBTFUL, "IDENTITY is query: everybody is who they say"))
+        yield Finding("events", Verdict.DOUBTFUL, said)
+
+
+def _doubts(part: SettingsInPart) -> Iterator[Finding]:
+    """What starts, and is not as it should be in front of real users."""
+    settings = part.settings
+    if settings.identity == "query" and part.know("identity"):
+        said = "IDENTITY is query: everybody is who they say; choose app-service, oidc or a function"
+        yield Finding("negotiate", Verdict.DOUBTFUL, said)
     if settings.development:
-        found.append(Finding("development", Verdict.DOUBTFUL, "is on: hubs may invent identities"))
+        yield Finding("development", Verdict.DOUBTFUL, "DEVELOPMENT is on, and hubs may invent identities; turn it off")
     if settings.store.get_secret_value().startswith("memory:"):
-        found.append(Finding("store", Verdict.DOUBTFUL, "memory:// loses what is unsent when the process ends"))
-    return found
+        said = "STORE: memory:// loses what is unsent when the process ends; name a file or Redis"
+        yield Finding("store", Verdict.DOUBTFUL, said)
+    if settings.telemetry and not any("OTLP" in name and name.endswith("ENDPOINT") for name in os.environ):
+        said = "TELEMETRY is on and exports nothing; set OTEL_EXPORTER_OTLP_ENDPOINT"
+        yield Finding("telemetry", Verdict.DOUBTFUL, said)
 
 
-async def _asked(settings: Settings, services: Services) -> AsyncIterator[Finding]:
-    timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
-        questions: list[tuple[str, Callable[[], Awaitable[str]]]] = [("store", partial(_store, services))]
-        if settings.service_url is not None:
-            questions.append(("service", partial(_service, settings, services, session)))
-        questions.extend(("other key", partial(_other_key, one, services, session)) for one in _other_keys(settings))
-        questions.extend(("issuer", partial(_issuer, session, url)) for url in _issuers(settings))
-        questions.append(("translator", partial(_translator, services)))
-        for subject, ask in questions:
-            try:
-                yield Finding(subject, Verdict.GOOD, await ask())
-            except KeyRefused as refusal:
-                yield Finding(subject, Verdict.DOUBTFUL, str(refusal))
-            except FileInUse:
-                yield Finding(subject, Verdict.DOUBTFUL, "is in use by a running upstream, and was not looked into")
-            except (StorageError, ServiceError, Unavailable) as error:
-                yield Finding(subject, Verdict.WRONG, str(error))
-            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                yield Finding(subject, Verdict.WRONG, f"no answer that could be used ({type(error).__name__})")
-    await services.limiter.close()
-
-
-async def _store(services: Services) -> str:
-    await services.storage.open()
-    await services.storage.close()
-    return "can be written"
-
-
-async def _service(settings: Settings, services: Services, session: aiohttp.ClientSession) -> str:
-    hub = next(iter(services.hubs)).name
-    async with service_client(settings, hub, session) as client:
-        await client.group_exists(ASKED_GROUP)
-    return f"{settings.service_url} answers, and accepts the credential"
-
-
-def _other_keys(settings: Settings) -> list[ConnectionString]:
-    """Those of the service we send through."""
-    every = {one.key: one for one in (*settings.own_connections, *settings.further_connections)}
-    here = settings.connection
-    return [one for one in every.values() if here and one.endpoint == here.endpoint and one.key != here.key]
-
-
-async def _other_key(other: ConnectionString, services: Services, session: aiohttp.ClientSession) -> str:
-    """Raises `KeyRefused`."""
-    credential = AzureKeyCredential(other.access_key.get_secret_value())
-    client = AzureServiceClient(other.endpoint, next(iter(services.hubs)).name, credential)
-    await client.open(session)
+def _together(settings: Settings) -> Iterator[Finding]:
+    """What shows only when everything is built."""
     try:
-        await client.group_exists(ASKED_GROUP)
-    except ServiceError as error:
-        if error.status != 401:
-            raise
-        raise KeyRefused("is refused: right in the middle of a rotation, of no use otherwise") from error
-    finally:
-        await client.close()
-    return "is accepted too, and takes over where the first is refused"
-
-
-async def _issuer(session: aiohttp.ClientSession, metadata: str) -> str:
-    async with session.get(metadata, raise_for_status=True) as answer:
-        keys = (await answer.json())["jwks_uri"]
-    async with session.get(keys, raise_for_status=True) as answer:
-        count = len((await answer.json())["keys"])
-    return f"{metadata} leads to {count} keys"
-
-
-async def _translator(services: Services) -> str:
-    async with services.translator.open():
-        return f"can write {len(services.translator.languages)} languages"
-
-
-def _issuers(settings: Settings) -> list[str]:
-    path = "/.well-known/openid-configuration"
-    found = [f"{settings.identity_issuer.rstrip('/')}{path}"] if settings.identity_issuer else []
-    if settings.webhook_entra_tenant:
-        found.append(f"{AUTHORITY}/{settings.webhook_entra_tenant}/v2.0{path}")
-    return found
+        Services(settings)
+    except ValueError as error:
+        yield Finding("settings", Verdict.WRONG, str(error))

@@ -103,12 +103,37 @@ def test_further_connections_are_for_receiving_only(monkeypatch: pytest.MonkeyPa
         ({"store": "sqlite://"}, "sqlite:///"),
         ({"store": "redis://host:x/0"}, "store"),
         ({"store": "redis:///0"}, "sqlite:///"),
+        ({"store": f"redis://app:{KEY}/x@host:6379/0"}, "%2F stands for /"),
+        ({"store": f"redis://:{KEY}@[host"}, "sqlite:///"),
+        ({"identity": "everybody"}, "must be query, app-service, oidc or"),
+        ({"identity_issuer": "login.example"}, "must start with"),
     ],
 )
 def test_half_a_configuration_does_not_start(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint) as caught:
         Settings(_env_file=None, **changes)
 
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaints"),
+    [
+        ({"hubs": "chat,app.hubs.chat:Nothing,app.hubs.chat:ChatHub"}, ["'chat' is not of the form", "no class"]),
+        ({"trusted_proxies": "10.0.0.1,a,b"}, ["'a' is not an address", "'b' is not an address"]),
+        ({"webpubsub_connection_string": f"{KEY};Port=x"}, ["key=value", "needs Endpoint", "needs AccessKey", "Port"]),
+        (
+            {"webpubsub_more_connection_strings": f"AccessKey={KEY},{STRING},Endpoint=https://x"},
+            ["needs Endpoint=https://... or http://... (number 1 of 3)", "instead (number 3 of 3)"],
+        ),
+        ({"negotiate_max_minutes": 1, "webhook_entra_tenant": "t"}, ["NEGOTIATE_MINUTES exceeds", "go together"]),
+    ],
+)
+def test_every_mistake_of_a_setting_is_named_at_once(changes: dict[str, Any], complaints: list[str]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(_env_file=None, **changes)
+
+    assert [one for one in complaints if one not in str(caught.value)] == []
     assert KEY not in str(caught.value)
 
 

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler
 from typer.testing import CliRunner
 
 from app.cli import cli
@@ -60,17 +63,21 @@ def test_so_is_every_combination_that_makes_no_sense(monkeypatch: pytest.MonkeyP
     code, said = run(
         monkeypatch,
         {"IDENTITY": "oidc", "WEBHOOK_ENTRA_TENANT": "t", "NEGOTIATE_MINUTES": "1440", "NEGOTIATE_MAX_MINUTES": "5"},
+        "--offline",
     )
 
-    [text] = said["wrong"]
+    text = "\n".join(said["wrong"])
     assert code == 1
     assert all(part in text for part in ("IDENTITY=oidc", "WEBHOOK_ENTRA_TENANT and", "NEGOTIATE_MINUTES exceeds"))
 
 
 def test_a_policy_that_cannot_be_read_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    code, said = run(monkeypatch, {"POLICY": "nothing.toml"}, "--offline")
+    environment = {"WEBPUBSUB_CONNECTION_STRING": STRING, "POLICY": "nothing.toml"}
 
-    assert (code, said["wrong"]) == (1, ["hubs and policy: nothing.toml cannot be read: No such file or directory"])
+    code, said = run(monkeypatch, environment, "--offline")
+
+    reason = "nothing.toml cannot be read: No such file or directory; mend the file, or its path"
+    assert (code, said["wrong"]) == (1, [f"policy: POLICY: {reason}"])
 
 
 def test_what_starts_may_still_be_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,6 +133,69 @@ async def test_an_issuer_that_publishes_nothing_is_wrong(monkeypatch: pytest.Mon
     assert said["issuer"].verdict == "wrong"
 
 
+@pytest.mark.parametrize("published", [b"{}", b"[]", b'{"jwks_uri": "nowhere"}', b"<html>"])
+async def test_an_issuer_that_publishes_something_else_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, published: bytes
+) -> None:
+    async def publish(request: web.Request) -> web.Response:
+        return web.Response(body=published, content_type="application/json")
+
+    async with TestServer(application(publish)) as server:
+        environment = {"IDENTITY": "oidc", "IDENTITY_ISSUER": str(server.make_url("/")), "IDENTITY_AUDIENCE": "me"}
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        said = {finding.subject: finding async for finding in findings()}
+
+    assert said["issuer"].verdict == "wrong"
+    assert said["issuer"].said.startswith("IDENTITY_ISSUER: no answer that could be used")
+
+
+def application(publish: Handler) -> web.Application:
+    app = web.Application()
+    app.router.add_get("/.well-known/openid-configuration", publish)
+    return app
+
+
+def test_what_only_shows_when_everything_is_built_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"WEBPUBSUB_CONNECTION_STRING": STRING, "STORE": "redis://127.0.0.1:9/0?socket_timeout=soon"}
+
+    code, said = run(monkeypatch, environment, "--offline")
+
+    assert (code, len(said["wrong"])) == (1, 1)
+    assert "socket_timeout" in said["wrong"][0]
+
+
+def test_an_env_file_that_is_no_text_hides_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_bytes(b"LOG_FORMAT=\xff")
+
+    code, said = run(monkeypatch, {"LOG_LEVEL": "loud"}, "--offline")
+
+    assert code == 1
+    assert said["wrong"][0].startswith("settings: .env is not UTF-8")
+    assert "LOG_LEVEL" in said["wrong"][1]
+
+
+def test_a_setting_of_the_env_file_is_named_as_one_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("LOG_LEVEL=loud\nIDENTITY=everybody\n")
+
+    code, said = run(monkeypatch, {"IDENTITY": "query", "WEBPUBSUB_CONNECTION_STRING": STRING}, "--offline")
+
+    assert (code, len(said["wrong"])) == (1, 1)
+    assert said["wrong"][0].startswith("settings: LOG_LEVEL: must be")
+
+
+def test_telemetry_that_goes_nowhere_is_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"WEBPUBSUB_CONNECTION_STRING": STRING, "TELEMETRY": "true"}
+
+    assert "telemetry" in " ".join(run(monkeypatch, environment, "--offline")[1]["doubtful"])
+    environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9"
+    assert "telemetry" not in " ".join(run(monkeypatch, environment, "--offline")[1]["doubtful"])
+
+
+def test_an_option_that_is_none_is_another_exit_code() -> None:
+    assert CliRunner().invoke(cli, ["check", "--ofline"]).exit_code == 2
+
+
 def test_a_file_of_keys_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"{STRING}\n{STRING.replace('-00', '-01')}\n")
@@ -169,7 +239,7 @@ async def test_the_other_key_is_tried_too(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("WEBPUBSUB_MORE_CONNECTION_STRINGS", f"{strings[1]},{strings[2]},{STRING}")
         said = [(finding.verdict, finding.said) async for finding in findings() if finding.subject == "other key"]
 
-    assert [(verdict, text.split(",")[0].split(":")[0]) for verdict, text in said] == [
-        ("good", "is accepted too"),
-        ("doubtful", "is refused"),
+    assert [(verdict, text.split(",")[0]) for verdict, text in said] == [
+        ("good", "WEBPUBSUB_MORE_CONNECTION_STRINGS: is accepted too"),
+        ("doubtful", "WEBPUBSUB_MORE_CONNECTION_STRINGS: is refused: right in the middle of a rotation"),
     ]
