@@ -11,6 +11,7 @@ from aiohttp import web
 
 from localpubsub.config import ServiceConfig
 from localpubsub.edge.console import CONSOLE_PATH, Console
+from localpubsub.edge.foreign_pages import turned_away
 from localpubsub.edge.http_log import http_log
 from localpubsub.edge.knocking import last, read_query
 from localpubsub.edge.listeners import ListenerSinks
@@ -63,7 +64,6 @@ class LocalPubSub:
         self._tunnel = TunnelEndpoint(self._tunnels, tokens, api, self.config)
         self._runner: web.AppRunner | None = None
         self.state: StateKeeper | None = None
-        self._is_leaving = False
 
     @property
     def endpoint(self) -> str:
@@ -104,7 +104,7 @@ class LocalPubSub:
 
     async def _restore(self) -> None:
         """What was there before is there again before the first client is."""
-        self._is_leaving = False
+        self.service.is_leaving = False
         if self.config.state is not None:
             state = StateKeeper(self.config.state, self.service)
             await state.open()
@@ -147,8 +147,7 @@ class LocalPubSub:
         if runner is None:
             return
         self._mqtt_clients.close_all("service reload")
-        self._is_leaving = self.state is not None
-        self.service.close_all(but_reliable=self._is_leaving)
+        self.service.close_all(but_reliable=self.state is not None)
         await self._console.close()
         for site in list(runner.sites):
             await site.stop()
@@ -175,30 +174,47 @@ class LocalPubSub:
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         path = request.rel_url.raw_path
+        if path == CONSOLE_PATH or path.startswith(f"{CONSOLE_PATH}/"):
+            return await self._console(request)
+        # Clients come from pages of any origin (spec/service.md 1.4).
+        if (hub := _client_hub(request, path)) is not None:
+            return await self._let_in(self._clients, request, hub)
+        if _is_hub_of(MQTT_PATH, path):
+            return await self._let_in(self._mqtt_clients, request, request.path.removeprefix(MQTT_PATH))
+        return turned_away(request, self.config) or await self._answer(request, path)
+
+    async def _answer(self, request: web.Request, path: str) -> web.StreamResponse:
         if path == "/api/health":
             return health(request)
         if path.startswith("/api/hubs/"):
             return await self._rest(request)
-        if path.startswith(CLIENT_PATH):
-            return await self._client(request, request.path.removeprefix(CLIENT_PATH))
-        if path.rstrip("/") == "/client":
-            return await self._client(request, last(read_query(request), "hub"))
         if path.rstrip("/") == TUNNEL_PATH:
             return await self._tunnel(request)
-        if path.startswith(MQTT_PATH):
-            return await self._mqtt_clients(request, request.path.removeprefix(MQTT_PATH))
-        if path == CONSOLE_PATH or path.startswith(f"{CONSOLE_PATH}/"):
-            return await self._console(request)
+        if path == "/" and "text/html" in request.headers.get("Accept", ""):
+            return web.Response(status=302, headers={"Location": CONSOLE_PATH})  # somebody followed the endpoint's URL
         is_planned = path.startswith("/clients/socketio/")
         status, text = (501, NOT_OFFERED) if is_planned else (404, "there is no such path")
         return web.Response(status=status, text=text)
 
-    async def _client(self, request: web.Request, hub: str) -> web.StreamResponse:
-        if self._is_leaving:
-            return web.Response(
-                status=503, text="the service stops"
-            )  # clients try again, where a close would be an end
-        return await self._clients(request, hub)
+    async def _let_in(
+        self, clients: ClientEndpoint | MqttEndpoint, request: web.Request, hub: str
+    ) -> web.StreamResponse:
+        """Nobody while it stops: they try again, where a close would be an end."""
+        if self.service.is_leaving:
+            return web.Response(status=503, text="the service stops")
+        return await clients(request, hub)
+
+
+def _client_hub(request: web.Request, path: str) -> str | None:
+    """The hub of a client's URL, in the new or the old spelling; `None` for any other URL."""
+    if _is_hub_of(CLIENT_PATH, path):
+        return request.path.removeprefix(CLIENT_PATH)
+    return last(read_query(request), "hub") if path.rstrip("/") == "/client" else None
+
+
+def _is_hub_of(prefix: str, path: str) -> bool:
+    """Whether one segment follows, legal as a hub's name or not."""
+    return path.startswith(prefix) and "/" not in path.removeprefix(prefix)
 
 
 def _listeners(host: str, port: int) -> list[socket.socket]:

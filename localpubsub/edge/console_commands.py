@@ -16,7 +16,6 @@ from localpubsub.edge.console_faults import ConsoleFaults, FaultRefused
 from localpubsub.edge.operations import generate_token
 from localpubsub.edge.rest_call import RestCall, RestRequest
 from localpubsub.edge.rest_errors import RestError
-from localpubsub.edge.tokens import is_whole
 from localpubsub.engine.hub import Connection, Hub
 from localpubsub.engine.outbound import Close
 from localpubsub.engine.records import EventContent
@@ -185,7 +184,7 @@ def _complain(sentence: str) -> NoReturn:
 
 def _text(values: Values, name: str, default: str = "") -> str:
     value = values.get(name, default)
-    if not isinstance(value, str) or not is_whole(value):
+    if not isinstance(value, str) or not names.is_whole(value):
         _complain(f"{name} is a text.")
     return value
 
@@ -196,7 +195,7 @@ def _needed(values: Values, name: str) -> str:
 
 def _texts(values: Values, name: str) -> list[str]:
     value = values.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(one, str) and is_whole(one) for one in value):
+    if not isinstance(value, list) or not all(isinstance(one, str) and names.is_whole(one) for one in value):
         _complain(f"{name} is a list of texts.")
     return value
 

@@ -12,7 +12,7 @@ from localpubsub.engine.hub import Connection
 from localpubsub.protocol.roles import Permission, TooManyRules
 
 PAGE = 200
-MAX_TOP = 10**9
+MAX_TOP = 2**63 - 1
 LATEST = "2024-12-01"
 
 

@@ -16,7 +16,7 @@ from localpubsub.protocol.names import MAX_TTL_SECONDS
 CLOSED = "Closed by REST API."
 CLIENT_PATHS: Mapping[str, str] = {"default": "/client/hubs/", "mqtt": "/clients/mqtt/hubs/"}
 MINUTES = 60
-MAX_MINUTES = 10**6
+MAX_MINUTES = 2**31 - 1
 
 Connections = Iterable[Connection]
 

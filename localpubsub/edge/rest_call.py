@@ -13,14 +13,14 @@ from localpubsub.engine.filters import select
 from localpubsub.engine.hub import Connection
 from localpubsub.engine.service import Service
 from localpubsub.protocol import names
-from localpubsub.protocol.json_codec import is_json
-from localpubsub.protocol.messages import DataType, Payload, data_type_of, is_text
+from localpubsub.protocol.messages import DataType, Payload, data_type_of
 from localpubsub.protocol.odata import Filter, FilterError, parse
+from localpubsub.protocol.payloads import is_legal
 
 BODY_LIMIT = 1024 * 1024
 METADATA = "x-webpubsub-metadata-"
 
-_INTEGER = re.compile(r"[0-9]{1,18}")
+_INTEGER = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class RestCall:
         return metadata
 
     async def payload(self, *, may_be_empty: bool) -> Payload:
-        """The message to send. JSON is validated and kept as it came."""
+        """The message to send, validated and kept as it came."""
         kind = self._data_type()
         if kind is None:
             raise RestError(
@@ -103,9 +103,10 @@ class RestCall:
             if not may_be_empty:
                 raise bad_request("The message is empty.", "message")
             return Payload(DataType.TEXT, b"")
-        if (kind is DataType.JSON and not is_json(data)) or (kind is DataType.TEXT and not is_text(data)):
+        payload = Payload(kind, data)
+        if not is_legal(payload):
             raise bad_request("The body is not what its content type says.", "message")
-        return Payload(kind, data)
+        return payload
 
     async def json_object(self) -> dict[str, Any]:
         if self._data_type() is not DataType.JSON:

@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import jwt
 
+from localpubsub.protocol.names import is_whole
+
 SKEW_SECONDS = 300
 ALGORITHM = "HS256"
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -22,7 +24,6 @@ ENTRA_WARNING = (
     "signature, issuer, tenant, roles and identity are NOT. Anybody who reaches this port may call the REST API."
 )
 
-_HALF = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_CHECKED = dict.fromkeys(("verify_aud", "verify_iss", "verify_iat", "verify_sub", "verify_jti"), False)
 
@@ -180,11 +181,6 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not all(isinstance(one, str) and is_whole(one) for one in values):
         raise InvalidToken("a claim that should be text is not")
     return tuple(values)
-
-
-def is_whole(text: str) -> bool:
-    """JSON can hold half a character, which nothing else can."""
-    return _HALF.search(text) is None
 
 
 def _as_lists(claims: Mapping[str, Any]) -> dict[str, list[str]]:

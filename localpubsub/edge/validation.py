@@ -89,7 +89,7 @@ class Validations:
             return f"it answered {response.status}"
         values = ",".join(response.headers.getall("WebHook-Allowed-Origin", [])).lower().split(",")
         allowed = {value.strip() for value in values}
-        if not allowed & {"*", origin.lower(), origin.lower().rpartition(":")[0]}:
+        if not allowed & {"*", origin.lower(), origin.lower().partition(":")[0]}:
             return f"its WebHook-Allowed-Origin is neither * nor {origin}"
         return ""
 

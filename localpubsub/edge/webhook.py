@@ -1,8 +1,10 @@
 """Calls to event handlers: who may be called, CloudEvents, retries, time limits (spec/service.md 9)."""
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -88,11 +90,12 @@ class WebhookClient:
         config = self._config
         is_connect = (event.family, event.name) == ("sys", "connect")
         limit = min(config.connect_seconds, config.delivery_seconds) if is_connect else config.delivery_seconds
+        ends_at = asyncio.get_running_loop().time() + limit
         try:
             async with asyncio.timeout(limit):
                 if not await self._allows(resolve(handler.url_template, event.hub, "validate")):
                     raise DeliveryFailed("the event handler does not allow this service: see the validation above")
-                return await self._persist(lambda: self._post(url, headers, event))
+                return await self._persist(lambda: self._post(url, headers, event), ends_at)
         except TimeoutError as error:
             raise DeliveryFailed(f"the event handler did not answer within {limit:g} seconds") from error
 
@@ -120,20 +123,23 @@ class WebhookClient:
 
         return await self._persist(once)
 
-    async def _persist(self, send: Callable[[], Awaitable[Response]]) -> Response:
-        """Tries again after a 408, a 5xx or a broken connection. Raises `DeliveryFailed`."""
-        for delay in self._config.retry_delays:
+    async def _persist(self, send: Callable[[], Awaitable[Response]], ends_at: float = math.inf) -> Response:
+        """Tries again after a 408, a 5xx or a broken connection, but not past `ends_at`: the last answer counts.
+
+        Raises `DeliveryFailed`.
+        """
+        for delay in (*self._config.retry_delays, math.inf):
+            outcome: Response | Unreachable
             try:
-                response = await send()
-                if response.status != 408 and response.status < 500:
-                    return response
-            except Unreachable:
-                pass
+                outcome = await send()
+            except Unreachable as unreachable:
+                outcome = unreachable
+            if not _may_pass(outcome) or asyncio.get_running_loop().time() + delay >= ends_at:
+                break
             await asyncio.sleep(delay)
-        try:
-            return await send()
-        except Unreachable as unreachable:
-            raise DeliveryFailed(str(unreachable)) from unreachable
+        if isinstance(outcome, Unreachable):
+            raise DeliveryFailed(str(outcome)) from outcome
+        return outcome
 
     async def _send(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Response:
         """One request. Raises `Unreachable`, and `DeliveryFailed` where another try is of no use."""
@@ -153,6 +159,11 @@ class WebhookClient:
             raise Unreachable(f"{urlsplit(url).netloc} cannot be reached ({type(error).__name__})") from error
         except ValueError as error:  # a line break in a user id that an upstream chose, for example
             raise DeliveryFailed("the event holds what no header can carry") from error
+
+
+def _may_pass(outcome: Response | Unreachable) -> bool:
+    """Whether another try could end better."""
+    return isinstance(outcome, Unreachable) or outcome.status == HTTPStatus.REQUEST_TIMEOUT or outcome.status >= 500
 
 
 def _pretended(status: int) -> Response:

@@ -39,7 +39,7 @@ class ClientEndpoint:
         self._open: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, request: web.Request, hub: str) -> web.StreamResponse:
-        if not web.WebSocketResponse().can_prepare(request):
+        if not web.WebSocketResponse(protocols=offered(request)).can_prepare(request):
             return web.Response(status=400, text="this is an endpoint for WebSocket clients")
         try:
             if last(read_query(request), CONNECTION_ID):
@@ -59,6 +59,9 @@ class ClientEndpoint:
             connection = await self._service.connect(hub, knock, running.outbound)
         except ConnectRefused as refusal:
             return web.Response(status=refusal.status)
+        if self._service.is_leaving:
+            self._service.closed(connection, "service reload")  # the upstream has let it in
+            return web.Response(status=503)
         socket = self._response(request, connection.subprotocol)
         try:
             stream = await socket.prepare(request)

@@ -15,9 +15,10 @@ from localpubsub.engine.knock import Knock
 from localpubsub.engine.notifications import Notifications
 from localpubsub.engine.trace import Trace
 from localpubsub.engine.upstream import DeliveryFailed, Listeners, Upstream, UpstreamAnswer, UpstreamEvent
+from localpubsub.protocol import names
 from localpubsub.protocol.errors import internal_error
-from localpubsub.protocol.json_codec import is_json
-from localpubsub.protocol.messages import DataType, Message, Payload, SendEvent, data_type_of, is_text
+from localpubsub.protocol.messages import DataType, Message, Payload, SendEvent, data_type_of
+from localpubsub.protocol.payloads import is_legal
 
 log = logging.getLogger(__name__)
 
@@ -180,19 +181,23 @@ def _connect_body(knock: Knock) -> bytes:
     }
     if knock.mqtt is not None:
         members["mqtt"] = knock.mqtt
-    return json.dumps(members, ensure_ascii=False).encode()
+    # A claim may hold half a character, and a header bytes that are no text: neither is a reason to turn a client away.
+    return json.dumps(members, ensure_ascii=False).encode(errors="replace")
 
 
 def _reply(answer: UpstreamAnswer) -> Payload:
-    """Raises `CommandError` for a content type no client can be sent."""
+    """Raises `CommandError` for what no client can be sent."""
+    if not names.is_metadata(answer.metadata):
+        log.warning("the upstream answered an event with metadata that is not legal")
+        raise internal_error()
     if not answer.body:
         return Payload(DataType.TEXT, b"")
     kind = data_type_of(answer.content_type) if answer.content_type else DataType.BINARY
     if kind is None:
         log.warning("the upstream answered an event with %r, which no client can be sent", answer.content_type)
         raise internal_error()
-    body = answer.body
-    if (kind is DataType.JSON and not is_json(body)) or (kind is DataType.TEXT and not is_text(body)):
+    payload = Payload(kind, answer.body)
+    if not is_legal(payload):
         log.warning("the upstream answered an event with a body that is not what its content type says")
         raise internal_error()
-    return Payload(kind, body)
+    return payload

@@ -17,6 +17,9 @@ from localpubsub.protocol.notices import Failure, InvokeResponse
 
 log = logging.getLogger(__name__)
 
+RUNNING_LIMIT = 100
+"""How many of one client wait for the upstream before more are refused."""
+
 Running = dict[str, asyncio.Task[None]]
 
 
@@ -28,8 +31,12 @@ class Invocations:
 
     def start(self, connection: Connection, command: Invoke) -> None:
         running = self._running.setdefault(connection, {})
+        failure = None
         if command.invocation_id in running:
             failure = Failure("BadRequest", f"The invocation '{command.invocation_id}' is still running.")
+        elif len(running) >= RUNNING_LIMIT:
+            failure = Failure("BadRequest", f"There are {RUNNING_LIMIT} invocations running already.")
+        if failure is not None:
             tell(connection, InvokeResponse(command.invocation_id, failure=failure))
             return
         before = next(reversed(running.values()), None)
@@ -61,7 +68,7 @@ class Invocations:
 
     def cancel(self, connection: Connection, invocation_id: str) -> None:
         """Nothing is answered any more."""
-        task = self._running.get(connection, {}).get(invocation_id)
+        task = self._running.get(connection, {}).pop(invocation_id, None)
         if task is not None:
             task.cancel()
 

@@ -68,7 +68,7 @@ def _decision(answer: UpstreamAnswer, knock: Knock, version: int) -> Admission:
         raise _illegal(version)
     user_id, roles, groups = (members.get(name) for name in ("userid", "roles", "groups"))
     mqtt = members.get("mqtt") or {}
-    legal = (user_id is None or isinstance(user_id, str)) and _are_texts(roles) and _are_texts(groups)
+    legal = (user_id is None or names.is_whole(user_id)) and _are_texts(roles) and _are_texts(groups)
     if not legal or not isinstance(mqtt, dict) or not all(names.is_group(group) for group in groups or ()):
         raise _illegal(version)
     return Admission(
@@ -87,13 +87,12 @@ def _illegal(version: int) -> ConnectFailed:
 
 def _refused(failure: DeliveryFailed, version: int) -> ConnectFailed:
     members = _object(failure.answer.body) if failure.answer is not None else None
-    mqtt = (members or {}).get("mqtt")
-    if not isinstance(mqtt, dict):
-        mqtt = {}
+    told = (members or {}).get("mqtt")
+    mqtt = told if isinstance(told, dict) else {}
     text = mqtt.get("reason")
     return refused_by_upstream(
         version,
-        failure.status,
+        None if mqtt is told else failure.status,
         mqtt.get("code"),
         text if isinstance(text, str) and is_legal(text) else None,
         _user_properties(mqtt.get("userProperties")),
@@ -116,7 +115,7 @@ def _object(body: bytes) -> dict[str, Any] | None:
 
 
 def _are_texts(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+    return value is None or (isinstance(value, list) and all(map(names.is_whole, value)))
 
 
 def _user_properties(value: Any) -> UserProperties:

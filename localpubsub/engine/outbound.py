@@ -10,6 +10,8 @@ from localpubsub.protocol.sequences import BufferFull, Sequences
 
 MESSAGE_LIMIT = 1000
 BYTE_LIMIT = 16 * 1024 * 1024
+CONTROL_LIMIT = 4096
+"""Acks and pongs have room of their own: enough for a client that sends a lot before it reads."""
 
 
 class Close(NamedTuple):
@@ -17,8 +19,11 @@ class Close(NamedTuple):
     reason: str = ""
 
 
+TOO_SLOW = Close(1008, "The client reads too slowly.")
+
+
 class _Control(NamedTuple):
-    """A frame that is not counted."""
+    """A frame that is not counted among the messages."""
 
     frame: Frame
 
@@ -47,6 +52,8 @@ class Outbound:
         self._sequences: Sequences | None = None
         self._messages = 0
         self._bytes = 0
+        self._controls = 0
+        self._control_bytes = 0
         self.closing: Close | None = None
         self.abandoned = False
         self.broken = False
@@ -60,7 +67,7 @@ class Outbound:
             return
         size = self._bytes + len(frame.data)
         if self._messages >= MESSAGE_LIMIT or size > BYTE_LIMIT:
-            self._cut(Close(1008, "The client reads too slowly."))
+            self._cut(TOO_SLOW)
             return
         self._messages += 1
         self._bytes = size
@@ -81,9 +88,15 @@ class Outbound:
         self._add(None)
 
     def put_control(self, frame: Frame | None) -> None:
-        """An ack, a pong, a system message: never refused, not counted. `None` is nothing."""
-        if frame is not None and self.closing is None:
-            self._add(_Control(frame))
+        """An ack, a pong, a system message: past 4,096 of them or 16 MiB the client is cut off. `None` is nothing."""
+        if frame is None or self.closing is not None:
+            return
+        if self._controls >= CONTROL_LIMIT or self._control_bytes > BYTE_LIMIT:
+            self._cut(TOO_SLOW)
+            return
+        self._controls += 1
+        self._control_bytes += len(frame.data)
+        self._add(_Control(frame))
 
     def draw_on(self, sequences: Sequences) -> None:
         """Messages go through `sequences` from now on; what is in there comes first, from the first unacknowledged."""
@@ -130,6 +143,8 @@ class Outbound:
         if entry is None:
             return self._sequences.take(self._clock()) if self._sequences is not None else None
         if isinstance(entry, _Control):
+            self._controls -= 1
+            self._control_bytes -= len(entry.frame.data)
             return entry.frame
         self._messages -= 1
         self._bytes -= len(entry.frame.data)

@@ -58,6 +58,7 @@ class Service:
         self._deliveries = FaultyDeliveries(self.chaos)
         self.chaos.changed = self._inject
         self._hubs: dict[str, Hub] = {}
+        self.is_leaving = False
         self.events = Events(config, upstream, listeners, self.trace)
         self.sessions = Sessions(self.closed)
         self._states = GroupStateBoard()
@@ -180,6 +181,7 @@ class Service:
 
     def close_all(self, *, but_reliable: bool = False) -> None:
         """Ends every connection: the service stops. Reliable ones may only lose their socket, without a word."""
+        self.is_leaving = True
         for hub in self._hubs.values():
             for connection in tuple(hub.connections.values()):
                 if but_reliable and connection.sequences is not None:
@@ -201,9 +203,9 @@ def _decision(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConnectRefused(500)
     members = {name.lower(): member for name, member in value.items() if member is not None}
-    texts = all(isinstance(members.get(name, ""), str) for name in ("userid", "subprotocol"))
+    texts = all(names.is_whole(members.get(name, "")) for name in ("userid", "subprotocol"))
     lists = all(
-        isinstance(members.get(name, []), list) and all(isinstance(one, str) for one in members.get(name, []))
+        isinstance(members.get(name, []), list) and all(map(names.is_whole, members.get(name, [])))
         for name in ("groups", "roles")
     )
     if not texts or not lists or not all(names.is_group(group) for group in members.get("groups", [])):

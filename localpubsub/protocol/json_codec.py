@@ -9,12 +9,14 @@ from localpubsub.protocol.json_members import DECODER, UINT64, Members
 from localpubsub.protocol.messages import (
     CancelInvocation,
     Command,
+    DataType,
     EndStream,
     Frame,
     InvocationAnswer,
     Invoke,
     JoinGroup,
     LeaveGroup,
+    Payload,
     Ping,
     SendEvent,
     SendToGroup,
@@ -73,7 +75,7 @@ def _send_to_group(members: Members) -> Command:
         return StartStream(
             _group(members),
             stream.text("streamId", lambda _: True),
-            stream.integer("idleTimeoutMs", below=2**32, lowest=1 - 2**32),
+            stream.integer("idleTimeoutMs", below=UINT64, lowest=-UINT64),
             members.flag("noEcho"),
         )
     return SendToGroup(
@@ -99,8 +101,16 @@ def _sequence_ack(members: Members) -> Command:
 
 def _invoke(members: Members) -> Command:
     members.text("target", lambda target: target == "event")
-    invocation_id = members.text("invocationId", bool)
-    return Invoke(invocation_id, members.text("event", names.is_event), members.payload(), members.metadata())
+    payload = members.optional_payload() or Payload(DataType.TEXT, b"")
+    return Invoke(
+        members.text("invocationId", bool), members.text("event", names.is_event), payload, members.metadata()
+    )
+
+
+def _invocation_answer(members: Members) -> Command:
+    members.text("invocationId", bool)
+    members.flag("success")
+    return InvocationAnswer()
 
 
 def _stream_data(members: Members) -> Command:
@@ -132,7 +142,7 @@ _COMMANDS: Mapping[str, Callable[[Members], Command]] = {
     "sequenceack": _sequence_ack,
     "invoke": _invoke,
     "cancelinvocation": lambda members: CancelInvocation(members.text("invocationId", bool)),
-    "invokeresponse": lambda _: InvocationAnswer(),
+    "invokeresponse": _invocation_answer,
     "streamdata": _stream_data,
     "streamend": _end_stream,
     "setgroupstate": lambda members: SetGroupState(_group(members), members.texts("state"), _ack_id(members)),

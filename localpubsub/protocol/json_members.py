@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from localpubsub.protocol.protobuf_wire import is_any
 UINT64 = 2**64
 
 _WHITESPACE = " \t\n\r"
+_INTEGER = re.compile(r"-?[0-9]{1,20}")
 
 
 def _refuse_constant(name: str) -> Any:
@@ -26,12 +28,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+# Python refuses to make an `int` of more than 4,300 digits, which are JSON all the same.
+DECODER = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
 _strict = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 class Members:
-    """`values` by name, and in `raw` the text each was written as. Every reader raises `Disconnect` 1007."""
+    """`values` by name, and in `raw` the text each was written as: `integer` reads that, since `values` has floats.
+
+    Every reader raises `Disconnect` 1007.
+    """
 
     def __init__(self, text: str) -> None:
         """Raises `ValueError` for anything but one JSON object; `RecursionError` for absurd nesting."""
@@ -87,12 +93,12 @@ class Members:
         return value
 
     def integer(self, name: str, below: int, lowest: int = 0) -> int | None:
-        value = self.values.get(name)
-        if value is None:
+        if self.values.get(name) is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value < below:
+        written = self.raw[name]
+        if not _INTEGER.fullmatch(written) or not lowest <= int(written) < below:
             raise malformed()
-        return value
+        return int(written)
 
     def flag(self, name: str) -> bool:
         value = self.values.get(name)

@@ -12,6 +12,7 @@ MAX_TTL_SECONDS = 300
 _HUB = re.compile(r"[A-Za-z][A-Za-z0-9_`,.\[\]]{0,127}")
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 def is_hub(name: str) -> bool:
@@ -20,7 +21,15 @@ def is_hub(name: str) -> bool:
 
 def is_group(name: str) -> bool:
     """1 to 1024 UTF-16 code units, not all of them blank."""
-    return bool(name.strip()) and len(name.encode("utf-16-le", "surrogatepass")) // 2 <= GROUP_LIMIT
+    if not name.strip() or not is_whole(name):
+        return False
+    units = len(name) if name.isascii() else len(name.encode("utf-16-le")) // 2
+    return units <= GROUP_LIMIT
+
+
+def is_whole(text: object) -> bool:
+    """Whether it is a text of whole characters: JSON can hold half a one, which nothing else can."""
+    return isinstance(text, str) and (text.isascii() or _HALF.search(text) is None)
 
 
 def is_event(name: str) -> bool:

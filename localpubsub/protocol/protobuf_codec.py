@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 from localpubsub.protocol import names
 from localpubsub.protocol.errors import Disconnect, malformed
-from localpubsub.protocol.json_codec import is_json
 from localpubsub.protocol.messages import (
     CancelInvocation,
     Command,
@@ -30,7 +29,8 @@ from localpubsub.protocol.messages import (
     SubscribeGroupState,
     UnsubscribeGroupState,
 )
-from localpubsub.protocol.protobuf_wire import Fields, WireError, is_any
+from localpubsub.protocol.payloads import is_legal
+from localpubsub.protocol.protobuf_wire import Fields, WireError
 
 NAME = "protobuf.webpubsub.azure.v1"
 PROTOCOL = "protobuf"
@@ -77,10 +77,10 @@ def _data(data: bytes | None) -> Payload | None:
     if member is None:
         return None
     number, value = member
-    kind = _DATA_TYPES[number]
-    if not _IS_LEGAL[kind](value):
+    payload = Payload(_DATA_TYPES[number], value)
+    if not is_legal(payload):
         raise malformed(PROTOCOL)
-    return Payload(kind, value)
+    return payload
 
 
 def _payload(data: bytes | None, metadata: Mapping[str, str]) -> Payload:
@@ -93,25 +93,11 @@ def _payload(data: bytes | None, metadata: Mapping[str, str]) -> Payload:
     return Payload(DataType.TEXT, b"")
 
 
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 _DATA_TYPES: Mapping[int, DataType] = {
     TEXT_DATA: DataType.TEXT,
     BINARY_DATA: DataType.BINARY,
     ANY_DATA: DataType.PROTOBUF,
     JSON_DATA: DataType.JSON,
-}
-_IS_LEGAL: Mapping[DataType, Callable[[bytes], bool]] = {
-    DataType.TEXT: _is_utf8,
-    DataType.BINARY: lambda _: True,
-    DataType.PROTOBUF: is_any,
-    DataType.JSON: is_json,
 }
 
 
@@ -140,7 +126,7 @@ def _invoke(fields: Fields) -> Command:
     if fields.message(5) is not None:
         raise malformed(PROTOCOL)
     metadata = _metadata(fields, 4)
-    payload = _payload(fields.message(3), metadata)
+    payload = _data(fields.message(3)) or Payload(DataType.TEXT, b"")
     return Invoke(_id(fields, 2), _legal(fields.text(1), names.is_event), payload, metadata)
 
 

@@ -99,6 +99,11 @@ class GroupPattern:
             self._steps.append(_Step(crosses, tuple(text)))
 
     @property
+    def is_everything(self) -> bool:
+        """`**` alone, or a longer run."""
+        return len(self.text) > 1 and not self.text.strip("*")
+
+    @property
     def literal(self) -> str:
         """The group a pattern without wildcards names."""
         return "".join(character or "?" for character in self._first)
@@ -172,10 +177,14 @@ class Permissions:
             if role == prefix:
                 rules.everything = True
             elif role.startswith(f"{prefix}."):
-                if len(rules.literals) < LITERAL_LIMIT:
-                    rules.literals[role[len(prefix) + 1 :]] = True
+                self._add_literal(rules, role[len(prefix) + 1 :])
             elif role.startswith(f"{prefix}s."):
                 self._add_pattern(rules, role[len(prefix) + 2 :])
+
+    @staticmethod
+    def _add_literal(rules: _Rules, group: str) -> None:
+        if len(rules.literals) < LITERAL_LIMIT:
+            rules.literals[group] = True
 
     @staticmethod
     def _add_pattern(rules: _Rules, text: str) -> None:
@@ -184,7 +193,9 @@ class Permissions:
         except ValueError:
             return
         if not pattern.has_wildcard:
-            rules.literals.setdefault(pattern.literal, True)
+            Permissions._add_literal(rules, pattern.literal)
+        elif pattern.is_everything:
+            rules.everything = True
         elif len(rules.patterns) < PATTERN_LIMIT:
             rules.patterns.append(pattern)
 
@@ -216,6 +227,9 @@ class Permissions:
         self.changes += 1
 
     def revoke(self, permission: Permission, group: str) -> None:
-        """Also below a role for every group. Raises `TooManyRules`."""
-        self._rules[permission].rule(group, allowed=False)
+        """Also below a role for every group, which takes a rule of its own. Raises `TooManyRules`."""
+        rules = self._rules[permission]
+        rules.literals.pop(group, None)
+        if rules.allows(group):
+            rules.rule(group, allowed=False)
         self.changes += 1

@@ -171,6 +171,9 @@ async def _start() -> tuple[LocalPubSub, web.AppRunner]:
 def watched_service() -> Iterator[Arena]:
     """`warm` it before use."""
     errors = ErrorLog()
+    # What was there before need not be looked through each time that objects are counted.
+    gc.collect()
+    gc.freeze()
     own = logging.getLogger("localpubsub")
     level = own.level
     own.setLevel(logging.ERROR)  # a record keeps what it tells of alive

@@ -222,11 +222,27 @@ async def test_the_answer_to_an_event_arrives_before_its_ack(
     assert first == {"type": "ack", "ackId": 1, "success": True}
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"<p>", {"Content-Type": "text/html"}),
+        (b"{", {"Content-Type": "application/json"}),
+        (b"\xff", {"Content-Type": "text/plain"}),
+        (b"\xff", {"Content-Type": "application/x-protobuf"}),
+        (b"x", {"Content-Type": "text/plain", "X-WebPubSub-Metadata-A": "é"}),
+        (b"", {"X-WebPubSub-Metadata-A": "x" * 1025}),
+    ],
+    ids=str,
+)
 async def test_an_answer_no_client_can_be_sent_is_a_failure(
-    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+    session: aiohttp.ClientSession,
+    service: LocalPubSub,
+    upstream: RecordingUpstream,
+    body: bytes,
+    headers: dict[str, str],
 ) -> None:
     upstream.answer = lambda one: (
-        web.Response(text="<p>", content_type="text/html") if one.event == "ask" else web.Response(status=204)
+        web.Response(body=body, headers=headers) if one.event == "ask" else web.Response(status=204)
     )
     async with json_client(session, service, "den") as client:
         ack = await client.ask(type="event", event="ask", data=1, ackId=1)
@@ -357,6 +373,38 @@ async def test_a_client_that_answers_no_ping_is_dropped(
 
     assert gone.headers["ce-userId"] == "silent"
     assert gone.body == b'{"reason": "PingTimeout"}'
+
+
+async def test_who_is_at_the_door_when_it_stops_is_to_try_again(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    asked, may_answer, statuses = asyncio.Event(), asyncio.Event(), []
+
+    async def answer(received: Received) -> web.Response:
+        if received.event == "connect":
+            asked.set()
+            await may_answer.wait()
+        return web.Response(status=204)
+
+    async def knock() -> None:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+            await session.ws_connect(client_url(service))
+        statuses.append(refusal.value.status)
+
+    async def while_it_stops() -> None:
+        may_answer.set()
+        await asyncio.gather(first, knock())
+        await close()
+
+    close, upstream.answer = service._console.close, answer
+    first = asyncio.create_task(knock())
+    await asyncio.wait_for(asked.wait(), 5)
+    service._console.close = while_it_stops  # type: ignore[method-assign]
+    await service.stop()
+
+    assert statuses == [503, 503]
+    assert [one.event for one in upstream.events] == ["connect", "disconnected"]
+    assert upstream.events[-1].body == b'{"reason": "service reload"}'
 
 
 async def test_a_stop_says_goodbye_to_clients_and_upstreams(

@@ -196,6 +196,15 @@ async def test_there_is_nothing_else(tmp_path: Path, path: str) -> None:
     assert b"secret" not in answer
 
 
+async def test_a_browser_at_the_endpoint_is_led_there_and_a_program_finds_nothing(
+    session: aiohttp.ClientSession, service: LocalPubSub
+) -> None:
+    for accept, status in (("text/html,*/*;q=0.8", 302), ("*/*", 404)):
+        async with session.get(f"{service.endpoint}/", headers={"Accept": accept}, allow_redirects=False) as answer:
+            assert answer.status == status
+            assert answer.headers.get("Location") == ("/console" if status == 302 else None)
+
+
 async def test_the_old_habit_of_a_slash_leads_to_the_page(session: aiohttp.ClientSession, service: LocalPubSub) -> None:
     async with session.get(f"{base(service)}/console/") as response:
         assert (response.status, response.url.path) == (200, "/console")

@@ -205,7 +205,7 @@ PUBLISH = {"hub": "open", "target": {"kind": "all"}, "dataType": "text", "data":
         ("token", {"hub": "9"}, "The hub name is not legal."),
         ("token", {"hub": 9}, "hub is a text."),
         ("token", {"hub": "a", "minutes": "x"}, "minutes is a whole number."),
-        ("token", {"hub": "a", "minutes": 0}, "minutes must be 1 to 1000000."),
+        ("token", {"hub": "a", "minutes": 0}, "minutes must be 1 to 2147483647."),
         ("token", {"hub": "a", "roles": "r"}, "roles is a list of texts."),
         ("token", {"hub": "a", "groups": [" "]}, "The group name is not legal."),
         ("token", {"hub": "a", "protocol": "amqp"}, "protocol is Default or MQTT."),

@@ -1,5 +1,6 @@
 """Who gets in, and what a refusal looks like (spec/service.md 1, 2)."""
 
+import asyncio
 import json
 import time
 
@@ -31,6 +32,15 @@ async def test_a_client_with_a_token_is_greeted(session: aiohttp.ClientSession, 
         frame = await socket.receive_json(timeout=5)
         assert (frame["type"], frame["event"], frame["userId"]) == ("system", "connected", "ivy")
         assert frame["connectionId"]
+
+
+async def test_a_subprotocol_that_is_taken_is_not_warned_of(
+    session: aiohttp.ClientSession, service: LocalPubSub, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with session.ws_connect(client_url(service, "open"), protocols=["own.v7", JSON]) as socket:
+        assert socket.protocol == JSON
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 @pytest.mark.parametrize("spelling", ["/client/?hub=open&", "/client?hub=OPEN&", "/client/hubs/Open?"])
@@ -109,6 +119,9 @@ async def test_the_names_of_this_machine_are_one_audience(session: aiohttp.Clien
         ("/client/hubs/open?webpubsub_mode=sendToGroup", 400),
         ("/client/hubs/open?webpubsub_mode=SendToGroup&group=g&noEcho=perhaps", 400),
         ("/nowhere", 404),
+        ("/client/hubs/open/", 404),
+        ("/client/hubs/open/more", 404),
+        ("/clients/mqtt/hubs/open/more", 404),
         ("/clients/mqtt/hubs/den", 401),
         ("/clients/socketio/hubs/open", 501),
     ],
@@ -165,6 +178,25 @@ async def test_connect_hears_of_the_client_and_may_change_everything(
     assert connected.headers["ce-subprotocol"] == JSON
 
 
+async def test_what_is_no_text_reaches_the_upstream_as_a_question_mark(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    token = client_token(service, half="\ud800")
+    writer.write(
+        f"GET /client/hubs/den?access_token={token} HTTP/1.1\r\nHost: localhost:{service.port}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: 3n0pQe1mP1x9S0d8Zk2yYw==\r\nX-Old: caf\xe9\r\n\r\n".encode("latin-1")
+    )
+    async with asyncio.timeout(5):
+        answer = await reader.readline()
+    writer.close()
+    body = json.loads(upstream.events[0].body)
+
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    assert (body["claims"]["half"], body["headers"]["X-Old"]) == (["?"], ["caf?"])
+
+
 @pytest.mark.parametrize(("answered", "seen"), [(401, 401), (403, 403), (418, 418), (500, 500), (503, 503), (302, 500)])
 async def test_a_refusal_of_the_upstream_is_the_clients(
     session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, answered: int, seen: int
@@ -176,7 +208,18 @@ async def test_a_refusal_of_the_upstream_is_the_clients(
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"[]", b'{"groups":[" "]}', b'{"roles":"x"}', b'{"userId":7}', b'{"subprotocol":"not.offered"}']
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"groups":[" "]}',
+        b'{"roles":"x"}',
+        b'{"userId":7}',
+        b'{"subprotocol":"not.offered"}',
+        b'{"userId":"\\ud800"}',
+        b'{"groups":["\\ud800"]}',
+        b'{"roles":["\\ud800"]}',
+    ],
 )
 async def test_an_answer_that_makes_no_sense_is_a_500(
     session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, body: bytes
@@ -184,6 +227,7 @@ async def test_an_answer_that_makes_no_sense_is_a_500(
     upstream.answer = lambda _: web.Response(body=body)
 
     assert await refusal(session, client_url(service)) == 500
+    assert not service.service.hub("den").connections
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"userId":null,"groups":[],"unknown":1}'])

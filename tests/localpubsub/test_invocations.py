@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from localpubsub.engine.invocations import RUNNING_LIMIT
 from localpubsub.server import LocalPubSub
 from tests.localpubsub.conftest import JsonClient, Received, RecordingUpstream, client_url, config, json_client
 from tests.localpubsub.protobuf_schema import DownstreamMessage, UpstreamMessage
@@ -39,6 +40,17 @@ async def test_the_answer_carries_the_id(
     event = (await upstream.wait_for("ask"))[0]
 
     assert (event.body, event.headers["ce-type"]) == (b"hi", "azure.webpubsub.user.ask")
+
+
+async def test_an_event_may_be_asked_without_data(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
+) -> None:
+    async with json_client(session, service, "den") as client:
+        answer = await client.ask(type="invoke", invocationId="1", target="event", event="ask")
+    event = (await upstream.wait_for("ask"))[0]
+
+    assert answer == {"type": "invokeResponse", "invocationId": "1", "success": True}
+    assert (event.body, event.headers["Content-Type"]) == (b"", "text/plain; charset=utf-8")
 
 
 async def test_a_failure_is_an_answer_too(
@@ -99,6 +111,23 @@ async def test_they_run_one_after_the_other(
         assert [(await client.receive())["data"] for _ in range(3)] == ["0", "1", "2"]
 
 
+async def test_no_more_than_a_hundred_wait(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, held: asyncio.Event
+) -> None:
+    async with json_client(session, service, "den") as client:
+        for number in range(RUNNING_LIMIT):
+            await invoke(client, str(number))
+        await invoke(client, "one more")
+        refused = await client.receive()
+        await client.send(type="cancelInvocation", invocationId="0")
+        await invoke(client, "instead")
+        held.set()
+        answered = [(await client.receive())["invocationId"] for _ in range(RUNNING_LIMIT)]
+
+    assert (refused["invocationId"], refused["error"]["name"]) == ("one more", "BadRequest")
+    assert answered == [*map(str, range(1, RUNNING_LIMIT)), "instead"]
+
+
 async def test_a_cancelled_one_is_not_answered(
     session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, held: asyncio.Event
 ) -> None:
@@ -107,7 +136,7 @@ async def test_a_cancelled_one_is_not_answered(
         await upstream.wait_for("ask")
         await client.send(type="cancelInvocation", invocationId="1")
         await client.send(type="cancelInvocation", invocationId="never heard of")
-        await invoke(client, "2", data="wanted")
+        await invoke(client, "1", data="wanted")
         await upstream.wait_for("ask", 2)
         held.set()
 

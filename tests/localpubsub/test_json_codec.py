@@ -20,6 +20,7 @@ from localpubsub.protocol.messages import (
     SendEvent,
     SendToGroup,
     SequenceAck,
+    StartStream,
 )
 
 
@@ -30,7 +31,17 @@ from localpubsub.protocol.messages import (
         ('{"type":"leaveGroup","group":"reef.1"}', LeaveGroup("reef.1")),
         ('{"type":"JOINGROUP","group":"g","ackId":null}', JoinGroup("g")),
         ('{"type":"joinGroup","group":"g","ackId":18446744073709551615}', JoinGroup("g", 2**64 - 1)),
+        ('{"type":"joinGroup","group":"g","ackId":9007199254740993}', JoinGroup("g", 2**53 + 1)),
+        ('{"type":"joinGroup","group":"g","ackId":0}', JoinGroup("g", 0)),
         ('{"type":"ping"}', Ping()),
+        (
+            '{"type":"sendToGroup","group":"g","data":' + "9" * 5000 + "}",
+            SendToGroup("g", Payload(DataType.JSON, b"9" * 5000)),
+        ),
+        (
+            '{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":99999999999}}',
+            StartStream("g", "s", 99_999_999_999),
+        ),
         ('{"type":"sequenceAck","sequenceId":7}', SequenceAck(7)),
         (
             '{"type":"sendToGroup","group":"g","data":{"n":1.0},"ackId":2,"metadata":{"trace":"t9"},"noEcho":true}',

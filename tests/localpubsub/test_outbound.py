@@ -1,6 +1,6 @@
 """What waits for a slow client, and when it waits no more."""
 
-from localpubsub.engine.outbound import Close, Outbound
+from localpubsub.engine.outbound import BYTE_LIMIT, CONTROL_LIMIT, Close, Outbound
 from localpubsub.protocol.messages import Frame
 from localpubsub.protocol.sequences import Sequences
 
@@ -56,7 +56,7 @@ def test_sixteen_mebibytes_may_wait() -> None:
     assert queue.closing is not None
 
 
-def test_control_frames_are_not_counted() -> None:
+def test_control_frames_are_not_counted_among_the_messages() -> None:
     queue = outbound()
     for _ in range(1000):
         queue.put(FRAME)
@@ -65,6 +65,32 @@ def test_control_frames_are_not_counted() -> None:
 
     assert queue.closing is None
     assert sum(1 for _ in iter(queue.take, None)) == 1001
+
+
+def test_a_client_that_reads_none_of_its_acks_is_cut_off_too() -> None:
+    queue = outbound()
+    for _ in range(CONTROL_LIMIT):
+        queue.put_control(FRAME)
+    assert queue.take() == FRAME
+    queue.put_control(FRAME)
+    assert queue.closing is None
+
+    queue.put_control(FRAME)
+
+    assert queue.closing == Close(1008, "The client reads too slowly.")
+    assert queue.take() is None
+
+
+def test_answers_that_are_not_read_may_be_sixteen_mebibytes_and_the_last_one_whole() -> None:
+    queue = outbound()
+    answer = Frame(b"x" * (BYTE_LIMIT - 1), is_text=True)
+    for _ in range(2):
+        queue.put_control(answer)
+    assert queue.closing is None
+
+    queue.put_control(FRAME)
+
+    assert queue.closing == Close(1008, "The client reads too slowly.")
 
 
 def test_the_first_close_counts_and_nothing_is_added_behind_it() -> None:

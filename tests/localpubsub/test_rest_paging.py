@@ -121,6 +121,15 @@ async def test_what_a_page_cannot_be_is_refused(
     assert (response.status, (await response.json())["target"]) == (400, target)
 
 
+@pytest.mark.parametrize("top", [2**31 - 1, 2**63 - 1])
+async def test_the_largest_numbers_clients_have_mean_all_members(
+    session: aiohttp.ClientSession, service: LocalPubSub, top: int
+) -> None:
+    response = await call(session, service, "GET", f"{LIST}?top={top}")
+
+    assert (response.status, await response.json()) == (200, {"value": []})
+
+
 @given(st.text(), st.text(min_size=1))
 @example("", "x")
 @example("/", "/")

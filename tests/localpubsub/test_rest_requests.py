@@ -173,9 +173,17 @@ async def test_an_empty_message_may_carry_metadata(
     assert (frame["dataType"], frame["data"], frame["metadata"]) == ("text", "", {"trace": "t9"})
 
 
+async def test_json_may_hold_a_number_of_any_length(session: aiohttp.ClientSession, service: LocalPubSub) -> None:
+    number = b"[" + b"9" * 5000 + b"]"
+    async with json_client(session, service) as client:
+        assert (await call(session, service, "POST", f"{HUB}/:send", headers=JSON_TYPE, data=number)).status == 202
+        assert (await client.socket.receive_str(timeout=5)).encode().endswith(b'"data":' + number + b"}")
+
+
 async def test_a_serialised_any_is_passed_on(session: aiohttp.ClientSession, service: LocalPubSub) -> None:
     headers = {"Content-Type": "application/x-protobuf"}
     async with json_client(session, service) as client:
+        assert (await call(session, service, "POST", f"{HUB}/:send", headers=headers, data=b"\xff")).status == 400
         assert (await call(session, service, "POST", f"{HUB}/:send", headers=headers, data=b"\x0a\x00")).status == 202
         assert (await client.receive())["dataType"] == "protobuf"
 
@@ -279,6 +287,17 @@ async def test_a_token_is_made_for_each_kind_of_client(
     else:
         assert claims["exp"] - claims["iat"] == 3600
         assert set(claims) == {"aud", "iat", "exp"}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "status"), [("0", 400), ("-1", 400), ("x", 400), ("1", 200), ("2147483647", 200), ("9" * 30, 400)]
+)
+async def test_a_token_may_last_for_any_number_of_minutes(
+    session: aiohttp.ClientSession, service: LocalPubSub, minutes: str, status: int
+) -> None:
+    response = await call(session, service, "POST", f"{HUB}/:generateToken?minutesToExpire={minutes}")
+
+    assert response.status == status
 
 
 async def test_the_refused_get_an_error_body_too(session: aiohttp.ClientSession, service: LocalPubSub) -> None:

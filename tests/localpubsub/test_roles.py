@@ -104,6 +104,33 @@ def test_what_is_revoked_stays_closed_below_a_wider_role() -> None:
     assert permissions.allows(JOIN, "attic")
 
 
+def test_two_stars_alone_are_every_group_and_no_pattern() -> None:
+    patterns = [f"webpubsub.sendToGroups.{letter}*" for letter in "abcdefghij"]
+    permissions = Permissions.from_roles([*patterns, "webpubsub.sendToGroups.**", "webpubsub.joinLeaveGroups.*"])
+
+    assert permissions.allows(SEND, "z.1")
+    assert permissions.describe(SEND) == "every group"
+    assert not permissions.allows(JOIN, "z.1")
+
+
+def test_patterns_that_name_one_group_are_among_the_thousand_literals() -> None:
+    roles = [f"webpubsub.sendToGroup{plural}.{plural}{n}" for n in range(501) for plural in ("", "s")]
+    permissions = Permissions.from_roles(roles)
+
+    assert [permissions.allows(SEND, name) for name in ("0", "s0", "499", "s499", "500", "s500")] == [
+        True, True, True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_a_rule_that_is_revoked_makes_room_for_another() -> None:
+    permissions = Permissions()
+    for number in range(1001):
+        permissions.grant(SEND, f"group-{number}")
+        permissions.revoke(SEND, f"group-{number}")
+
+    assert not permissions.allows(SEND, "group-7")
+
+
 def test_a_connection_holds_a_thousand_literal_rules() -> None:
     permissions = Permissions()
     for number in range(1000):

@@ -61,6 +61,29 @@ async def test_a_success_is_looked_at_again_after_a_minute() -> None:
     await validations.close()
 
 
+@pytest.mark.parametrize(
+    ("origin", "allowed", "expected"),
+    [
+        ("localhost:81", ["x.net, LOCALHOST:81"], True),
+        ("localhost:81", ["x.net", "localhost"], True),
+        ("localhost:81", ["localhost:82"], False),
+        ("localhost", ["localhost"], True),
+        ("localhost", ["*"], True),
+        ("localhost", [""], False),
+        ("localhost", [], False),
+    ],
+)
+async def test_a_url_has_to_name_this_service(origin: str, allowed: list[str], expected: bool) -> None:
+    async def ask(_method: str, _url: str, _headers: dict[str, str]) -> Response:
+        headers = CIMultiDict([("WebHook-Allowed-Origin", value) for value in allowed])
+        return Response(200, CIMultiDictProxy(headers), b"")
+
+    validations = Validations(ask, lambda: origin)
+
+    assert await validations.allows(URL) is expected
+    await validations.close()
+
+
 async def test_a_refusal_is_looked_at_again_sooner_and_ever_later() -> None:
     upstream = Upstream(*([400] * 8), 200)
     validations = upstream.validations()

@@ -289,6 +289,19 @@ async def test_connect_is_given_up_sooner(session: aiohttp.ClientSession, upstre
     assert refused.value.status == 500
 
 
+@pytest.mark.parametrize("status", [408, 500, 503])
+async def test_a_connect_for_which_there_is_no_time_to_try_again_has_the_last_answer(
+    session: aiohttp.ClientSession, upstream: RecordingUpstream, status: int
+) -> None:
+    upstream.answer = lambda _: web.Response(status=status)
+    async with LocalPubSub(config(upstream, connect_seconds=60, retry_delays=(0.01, 60))) as service:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await asyncio.wait_for(session.ws_connect(client_url(service, "den")), 10)
+
+    assert refused.value.status == status
+    assert len(upstream.events) == 2
+
+
 async def test_a_user_event_comes_after_connected(
     session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream
 ) -> None:

@@ -137,7 +137,7 @@ def refused_by_upstream(
 ) -> ConnectFailed:
     """`code` is the upstream's `mqtt.code`; one that does not suit the version means an unspecified error.
 
-    Without any code the status decides; without a status the upstream did not answer.
+    Without any code the status decides. It is `None` where the upstream did not answer, or should have named a code.
     """
     if isinstance(code, int) and not isinstance(code, bool):
         if version == V5 and code in CONNACK and code >= Reason.UNSPECIFIED_ERROR:

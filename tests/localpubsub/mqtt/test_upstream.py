@@ -119,7 +119,19 @@ async def test_an_upstream_without_an_opinion_leaves_the_token_as_it_is(body: by
     assert (session.user_id, set(session.groups)) == ("ivy", {"g"})
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b'{"userId":1}', b'{"groups":[" "]}', b'{"roles":"x"}', b'{"mqtt":1}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b"{",
+        b'{"userId":1}',
+        b'{"userId":"\\ud800"}',
+        b'{"groups":[" "]}',
+        b'{"groups":["\\ud800"]}',
+        b'{"roles":"x"}',
+        b'{"mqtt":1}',
+    ],
+)
 async def test_an_answer_that_is_none_lets_nobody_in(body: bytes) -> None:
     stage = staged()
     stage.upstream.answer = answering(connect=UpstreamAnswer(body))
@@ -142,7 +154,18 @@ async def test_a_refusal_reaches_the_client_in_its_own_words() -> None:
     assert not stage.hub.connections
 
 
-@pytest.mark.parametrize("body", [b"", b"no", b'{"mqtt":"no"}', b'{"mqtt":{"reason":1}}'])
+@pytest.mark.parametrize("code", ["", '"code":"135"', '"code":135.0', '"code":true', '"code":null', '"code":9'])
+async def test_a_code_that_is_missing_or_makes_no_sense_is_an_unspecified_error(code: str) -> None:
+    stage = staged()
+    stage.upstream.answer = refuse(401, f'{{"mqtt":{{{code}}}}}'.encode())
+
+    assert await stage.client().send(p.Connect("buoy7", keep_alive=60)) == [p.ConnAck(Reason.UNSPECIFIED_ERROR)]
+    assert await stage.client().send(p.Connect("buoy7", V3, keep_alive=60)) == [
+        p.ConnAck(ConnectReturn.SERVER_UNAVAILABLE)
+    ]
+
+
+@pytest.mark.parametrize("body", [b"", b"no", b'{"mqtt":"no"}'])
 async def test_a_refusal_without_a_code_goes_by_its_status(body: bytes) -> None:
     stage = staged()
     stage.upstream.answer = refuse(400, body)
