@@ -1,5 +1,5 @@
 #!/bin/sh
-# Serves bench/hub.py in the foreground for a load generator.
+# Serves bench/hub.py in the foreground for a load generator, with the command that deployments use.
 # Reads PORT, WPS_CONNECTION_STRING and FANOUT (none, or sdk: every message is sent to all once).
 #
 # Generators replay a fixed set of requests, so an event comes again with the ce-id it had before. The idempotency
@@ -16,4 +16,4 @@ export IDEMPOTENCY_SECONDS="${IDEMPOTENCY_SECONDS:-0.001}"
 export LOG_FORMAT=json
 data=$(mktemp -d)
 export STORE="${STORE:-sqlite:///$data/outbox.db}"
-exec "${PYTHON:-.venv/bin/python}" -m uvicorn app.main:app --host 127.0.0.1 --port "$PORT" --no-access-log --no-server-header --no-proxy-headers --log-level warning
+exec "${PYTHON:-.venv/bin/python}" -c 'from app.cli import main; main()' serve --host 127.0.0.1 --port "$PORT"

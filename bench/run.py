@@ -53,6 +53,7 @@ def write_connections() -> Path:
 
 def load(server: Server, kind: str, in_flight: int, seconds: int, connections: Path, cpu: str) -> Round:
     command = ["wrk", "-t1", f"-c{in_flight}", f"-d{seconds}s", "--latency", "-s", str(HERE / "load.lua")]
+    before = server.cpu_seconds()
     result = subprocess.run(
         [*pinned(cpu), *command, f"http://127.0.0.1:{server.port}"],
         env=os.environ
@@ -63,7 +64,8 @@ def load(server: Server, kind: str, in_flight: int, seconds: int, connections: P
     )
     line = next(line for line in result.stdout.splitlines() if line.startswith("RESULT"))
     requests, microseconds, p99, errors = map(int, line.split()[1:])
-    return Round((requests - errors) / (microseconds / 1e6), p99 / 1000, errors)
+    cpu_us = (server.cpu_seconds() - before) * 1e6 / max(1, requests - errors)
+    return Round((requests - errors) / (microseconds / 1e6), p99 / 1000, errors, cpu_us)
 
 
 def measure(suite: Suite, everybody: list[Peer], rounds: int, seconds: int, connections: Path) -> None:
@@ -95,13 +97,13 @@ def measure(suite: Suite, everybody: list[Peer], rounds: int, seconds: int, conn
     report(suite, taking_part)
 
 
-def spread(values: list[float]) -> str:
+def spread(values: list[float], digits: int = 2) -> str:
     """Median and quartiles; the range where there are fewer than four."""
     ordered = sorted(values)
     low, high = ordered[0], ordered[-1]
     if len(ordered) >= 4:
         low, _, high = statistics.quantiles(ordered, n=4, method="inclusive")
-    return f"{statistics.median(ordered):.2f} [{low:.2f}-{high:.2f}]"
+    return f"{statistics.median(ordered):.{digits}f} [{low:.{digits}f}-{high:.{digits}f}]"
 
 
 def report(suite: Suite, everybody: list[Peer]) -> None:
@@ -109,8 +111,8 @@ def report(suite: Suite, everybody: list[Peer]) -> None:
     print(f"\n## {suite.title}")
     for kind in suite.kinds:
         print(f"\n### {kind}\n")
-        print("| server | answered 2xx/s | x Express | p99 ms | checks signature | refused | sends/event |")
-        print("|---|---|---|---|---|---|---|")
+        print("| server | answered 2xx/s | x Express | p99 ms | CPU µs | checks signature | refused | sends/event |")
+        print("|---|---|---|---|---|---|---|---|")
         for peer in sorted(everybody, key=lambda one: -statistics.median(r.per_second for r in one.rounds[kind])):
             rounds = peer.rounds[kind]
             ratios = [
@@ -124,7 +126,9 @@ def report(suite: Suite, everybody: list[Peer]) -> None:
             sends = (
                 f"{statistics.median(one.sends_per_event for one in rounds):.2f}" if suite.data_plane == "0" else "-"
             )
-            print(f"| {peer.name} | {rate:.0f} | {spread(ratios)} | {p99:.1f} | {checks} | {refused} | {sends} |")
+            cpu = spread([one.cpu_us for one in rounds], digits=0)
+            cells = (peer.name, f"{rate:.0f}", spread(ratios), f"{p99:.1f}", cpu, checks, refused, sends)
+            print(f"| {' | '.join(map(str, cells))} |")
 
 
 def main() -> None:

@@ -1,8 +1,10 @@
 """Days of an operator in minutes: `python -m bench.soak [MINUTES]` prints tables and a verdict; the default is 30.
 
-The local service, two replicas behind a proxy that takes turns, one Redis. Reliable clients come in through
-/negotiate, send and listen. Meanwhile access keys rotate, replicas restart one after the other, Redis stops and starts.
-No client may see an error; nothing acknowledged may be lost or out of order; no process may grow.
+The local service, two replicas behind a proxy that takes turns, a Redis and its replica behind one address. Reliable
+clients come in through /negotiate, send and listen. Meanwhile access keys rotate, replicas restart one after the other,
+Redis restarts and fails over. No client may see an error; nothing acknowledged may be lost or out of order; no process
+may grow. Redis replicates without waiting, so what was acknowledged just before a primary died may go with it: that is
+counted for itself.
 """
 
 import argparse
@@ -22,13 +24,25 @@ import aiohttp
 from app.clients.bearer import KeyBearer
 from bench.servers import free_port
 from bench.soak_clients import Door, Listener, Seen, leave, send
-from bench.soak_world import Life, Program, Proxy, Redis, Replica, answers, sampled
+from bench.soak_redis import AHEAD_SECONDS, Redis
+from bench.soak_world import Life, Program, Proxy, Replica, answers, sampled
 
 SENDERS, LISTENERS, PAUSE_SECONDS, PER_CONNECTION = 10, 3, 0.15, 200
 SAMPLE_SECONDS = 2.0
 TAKEN_SECONDS = 30.0
 QUIET_SECONDS = 60.0
-LOGGED = ("access keys changed", "the service refuses an access key", "action given up", "the outbox cannot be written")
+DOUBT_SECONDS = 1.0
+"""Around the death of a primary: what was acknowledged in them may not have reached its replica."""
+LOGGED = (
+    "access keys changed",
+    "the service refuses an access key",
+    "action given up",
+    "the outbox cannot be written",
+    "Redis is a read-only replica",
+    "Redis gave no answer",
+    "Redis cannot be reached",
+    "Traceback",
+)
 
 
 class Keys:
@@ -78,8 +92,9 @@ def _write(path: Path, text: str) -> None:
 
 
 class Soak:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seen: Seen) -> None:
         self._folder = folder
+        self._seen = seen
         self.lives: list[Life] = []
         self.proxy = Proxy()
         self.redis = Redis(folder, self.lives)
@@ -130,10 +145,10 @@ class Soak:
         await replica.start()
         self.proxy.ports.append(replica.port)
 
-    async def fail_over(self, seconds: float, *, kill: bool) -> None:
-        await self.redis.stop(kill=kill)
-        await asyncio.sleep(seconds)
-        await self.redis.start()
+    async def lose_primary(self, happen: Callable[[], Awaitable[None]], ahead: float = 0) -> None:
+        began = time.monotonic()
+        await happen()
+        self._seen.doubt(began - DOUBT_SECONDS, began + ahead + DOUBT_SECONDS)
 
     async def rotate(self) -> None:
         """The runbook's way; the other key's turn each time."""
@@ -168,11 +183,17 @@ class Soak:
             (
                 ("keys rotate", self.rotate),
                 ("replica a restarts", lambda: self.restart(0)),
-                ("Redis stops and starts", lambda: self.fail_over(4, kill=False)),
+                ("Redis hands over to its replica", self.redis.hand_over),
                 ("replica b restarts", lambda: self.restart(1)),
                 ("a key goes unannounced", self.rotate_unannounced),
-                ("Redis is killed and starts", lambda: self.fail_over(1, kill=True)),
+                ("the primary Redis is killed, its replica promoted", lambda: self.lose_primary(self.redis.die)),
                 ("replica a is killed", lambda: self.kill(0)),
+                ("the primary Redis hangs, its replica promoted", lambda: self.lose_primary(self.redis.hang)),
+                ("the primary Redis restarts", lambda: self.redis.restart(4)),
+                (
+                    "the primary Redis is killed, ahead of its replica",
+                    lambda: self.lose_primary(self.redis.die_ahead, AHEAD_SECONDS),
+                ),
             )
         )
 
@@ -199,14 +220,14 @@ async def quiet(listeners: list[Listener], seen: Seen) -> None:
     """Returns when all that was acknowledged has been heard, or it is of no use to wait on."""
     with suppress(TimeoutError):
         async with asyncio.timeout(QUIET_SECONDS):
-            while any(listener.missing(seen) for listener in listeners):
+            while any(listener.missing(seen) - seen.doubtful for listener in listeners):
                 await asyncio.sleep(0.5)
 
 
 async def run(minutes: float, folder: Path) -> bool:
     seen, listeners, over = Seen(), [Listener() for _ in range(LISTENERS)], asyncio.Event()
     async with AsyncExitStack() as stack:
-        soak = Soak(folder)
+        soak = Soak(folder, seen)
         await soak.start(stack)
         ours = Life("this program", os.getpid())
         soak.lives.append(ours)
@@ -223,7 +244,7 @@ async def run(minutes: float, folder: Path) -> bool:
             for number in range(SENDERS)
         ]
         try:
-            period = min(150.0, max(10.0, minutes * 60 / 12))
+            period = min(90.0, max(10.0, minutes * 60 / 20))
             troubles = await disturb(soak, minutes * 60, period, seen)
             over.set()
             await asyncio.gather(*sending)
@@ -241,12 +262,15 @@ def _report(soak: Soak, seen: Seen, listeners: list[Listener], troubles: list[st
     for life in soak.lives:
         print(life.row())
     accepted = sum(map(len, seen.accepted.values()))
-    missing = [listener.missing(seen) for listener in listeners]
+    missing = [len(listener.missing(seen) - seen.doubtful) for listener in listeners]
+    died = [len(listener.missing(seen) & seen.doubtful) for listener in listeners]
     disordered = [name for listener in listeners for name in listener.disordered()]
     print(
         f"\n{accepted} events were acknowledged on {len(seen.accepted)} connections, the slowest after "
         f"{seen.slowest_ack:.1f} s; {len(troubles)} troubles. Came again: {sum(one.repeats for one in listeners)}. "
-        f"Clients knocked {seen.knocks['all']} times, {seen.knocks['again']} of them again."
+        f"Clients knocked {seen.knocks['all']} times, {seen.knocks['again']} of them again.\n"
+        f"{len(soak.redis.answers_lost)} primaries died with {soak.redis.answers_lost} answers that nobody else kept. "
+        f"Of {len(seen.doubtful)} events acknowledged around that, {died} were not heard."
     )
     for text in LOGGED:
         counts = {one.program.name: one.program.said(text) for one in soak.replicas}

@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import json
-from collections import Counter, defaultdict
+import time
+from collections import Counter, defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import aiohttp
 PROTOCOL = "json.reliable.webpubsub.azure.v1"
 ACK_SECONDS = 60.0
 DOOR_SECONDS = 60.0
+RECENT = 5_000
 
 
 @dataclass
@@ -25,6 +27,17 @@ class Seen:
     knocks: Counter[str] = field(default_factory=Counter)
     """Attempts to get in, and those that had to be made again."""
     slowest_ack: float = 0.0
+    doubtful: set[tuple[str, int]] = field(default_factory=set)
+    """Sender and number of those that a lost primary may have taken with it."""
+    _recent: deque[tuple[float, str, int]] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def accept(self, sender: str, number: int) -> None:
+        self.accepted[sender].append(number)
+        self._recent.append((time.monotonic(), sender, number))
+
+    def doubt(self, since: float, until: float) -> None:
+        """What was acknowledged then, by the monotonic clock."""
+        self.doubtful |= {(sender, number) for at, sender, number in self._recent if since <= at <= until}
 
 
 class Connection:
@@ -126,7 +139,7 @@ async def send(door: Door, person: str, seen: Seen, pause: float, per_connection
             if until.is_set() or reading.done():
                 break
             if await connection.say(number):
-                seen.accepted[name].append(number)
+                seen.accept(name, number)
             await asyncio.sleep(pause)
         await leave(connection, reading)
 
@@ -137,20 +150,22 @@ class Listener:
     def __init__(self) -> None:
         self.heard: dict[str, list[int]] = defaultdict(list)
         self.repeats = 0
-        self._ids: set[str] = set()
 
     async def listen(self, connection: Connection) -> None:
         """Until it is cancelled."""
         while True:
             line = await connection.messages.get()
-            if line["id"] in self._ids:
+            heard = self.heard[line["from"]]
+            if line["n"] in heard:
                 self.repeats += 1
-                continue
-            self._ids.add(line["id"])
-            self.heard[line["from"]].append(line["n"])
+            else:
+                heard.append(line["n"])
 
-    def missing(self, seen: Seen) -> int:
-        return sum(len(set(numbers) - set(self.heard[name])) for name, numbers in seen.accepted.items())
+    def missing(self, seen: Seen) -> set[tuple[str, int]]:
+        """Sender and number of what was acknowledged and not heard."""
+        return {
+            (name, number) for name, numbers in seen.accepted.items() for number in set(numbers) - set(self.heard[name])
+        }
 
     def disordered(self) -> list[str]:
         return [name for name, numbers in self.heard.items() if numbers != sorted(numbers)]

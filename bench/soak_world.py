@@ -1,4 +1,4 @@
-"""What `bench.soak` sets up: the local service, Redis, replicas behind a proxy, and a look at each process."""
+"""What `bench.soak` sets up with: programs, replicas behind a proxy, and a look at each process."""
 
 import asyncio
 import itertools
@@ -27,10 +27,14 @@ class Life:
 
     name: str
     pid: int
+    is_over: bool = False
+    """Its number may be another process's by now."""
     memory_mib: list[float] = field(default_factory=list)
     descriptors: list[int] = field(default_factory=list)
 
     def look(self) -> None:
+        if self.is_over:
+            return
         with suppress(OSError, StopIteration):  # it may end while one looks
             status = Path(f"/proc/{self.pid}/status").read_text()
             kib = int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
@@ -78,18 +82,21 @@ class Program:
         self.log = folder / f"{name}.log"
         self._lives = lives
         self._process: asyncio.subprocess.Process | None = None
+        self._life: Life
 
     async def start(self, *command: str, **env: str) -> None:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | env, stdout=log, stderr=log
             )
-        self._lives.append(Life(self.name, self._process.pid))
+        self._life = Life(self.name, self._process.pid)
+        self._lives.append(self._life)
 
     async def stop(self, *, kill: bool = False) -> None:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
+        self._life.is_over = True
         process.kill() if kill else process.terminate()
         try:
             async with asyncio.timeout(STOP_SECONDS):
@@ -99,8 +106,13 @@ class Program:
             await process.wait()
             raise RuntimeError(f"{self.name} did not stop within {STOP_SECONDS:g} s") from None
 
+    def signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def said(self, text: str) -> int:
-        return self.log.read_text(errors="replace").count(text)
+        with self.log.open(errors="replace") as lines:  # it grows to many megabytes
+            return sum(line.count(text) for line in lines)
 
 
 async def answers(url: str) -> None:
@@ -112,27 +124,6 @@ async def answers(url: str) -> None:
                     if answer.status == 200:
                         return
             await asyncio.sleep(0.05)
-
-
-class Redis:
-    """Keeps what it was told from one start to the next: each write is on its disk before it is answered."""
-
-    def __init__(self, folder: Path, lives: list[Life]) -> None:
-        self._folder = folder
-        self._program = Program("redis", folder, lives)
-        self.url = f"unix://{folder}/redis.sock"
-
-    async def start(self) -> None:
-        options = {
-            "port": "0", "unixsocket": f"{self._folder}/redis.sock", "dir": str(self._folder),
-            "appendonly": "yes", "appendfsync": "always", "save": "",
-        }  # fmt: skip
-        await self._program.start(
-            "redis-server", *(part for one in options.items() for part in (f"--{one[0]}", one[1]))
-        )
-
-    async def stop(self, *, kill: bool = False) -> None:
-        await self._program.stop(kill=kill)
 
 
 class Replica:

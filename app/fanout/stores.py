@@ -34,21 +34,29 @@ class Stores(NamedTuple):
 
 def check_store_url(url: str) -> str:
     """The URL again. Raises `ValueError` where it names no store."""
+    try:
+        is_known = _is_store(url)
+    except ValueError:  # it quotes what it takes for the port, which may be of a password
+        is_known = False
+    if not is_known:
+        raise ValueError(f"must be {FORMS}; in a password %2F stands for / and %40 for @")
+    return url
+
+
+def _is_store(url: str) -> bool:
+    """Raises `ValueError` where it is no URL at all."""
     parts = urlsplit(url)
     match parts.scheme:
         case "memory":
-            is_known = True
+            return True
         case "sqlite":
-            is_known = bool(_path(url).name)
+            return bool(_path(url).name)
         case "redis" | "rediss":
-            is_known = bool(parts.hostname) and parts.port != 0 and (parts.path.strip("/") or "0").isdigit()
+            return bool(parts.hostname) and parts.port != 0 and (parts.path.strip("/") or "0").isdigit()
         case "unix":
-            is_known = bool(parts.path.strip("/"))
+            return bool(parts.path.strip("/"))
         case _:
-            is_known = False
-    if not is_known:
-        raise ValueError(f"must be {FORMS}")
-    return url
+            return False
 
 
 def stores_for(url: str) -> Stores:

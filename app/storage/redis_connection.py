@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline, PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -38,13 +38,15 @@ _FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (AuthenticationError, "Redis refuses the credentials"),
     (AuthorizationError, "Redis refuses the credentials"),
     (NoPermissionError, "Redis lets this user not run a command or use a key"),
-    (ReadOnlyError, "Redis is a read-only replica"),
     (TooLate, f"Redis gave no answer within {ANSWER_SECONDS:g} s"),
     (Unreachable, "Redis cannot be reached"),
     (OSError, "Redis cannot be reached"),
 )
 # What redis-py says of a failed pipeline holds the command, and so a client's data.
 _CODE = re.compile(r"(?:^|caused error: \(['\"])([A-Z]{3,})\b")
+_CODES = {"NOREPLICAS": "Redis has fewer replicas than its min-replicas-to-write"}
+# Before version 7 the failure of a script is an `ERR` that holds the reason; who waits is told of the change itself.
+_DEMOTED = re.compile(r"-READONLY |^UNBLOCKED ")
 
 
 class StoreFull(StorageError):
@@ -115,9 +117,8 @@ class RedisConnection:
     async def _failure(self, error: Exception) -> StorageError:
         if isinstance(error, OutOfMemoryError):
             return StoreFull("Redis is full: it has reached its maxmemory")
-        if isinstance(error, ReadOnlyError):
-            # After a failover the name may lead to another server; these connections still lead to the old one.
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+        if isinstance(error, TooLate) or _is_demoted(error):
+            await drop_idle(self._client.connection_pool)
         return StorageError(_describe(error))
 
     async def close(self) -> None:
@@ -125,11 +126,24 @@ class RedisConnection:
             await self._client.aclose()
 
 
+async def drop_idle(pool: ConnectionPool) -> None:
+    """After a fail-over the name may lead to another server; these connections still lead to the old one."""
+    with suppress(RedisError, OSError):  # it may not even take a goodbye
+        await pool.disconnect(inuse_connections=False)
+
+
+def _is_demoted(error: Exception) -> bool:
+    return isinstance(error, ReadOnlyError) or (isinstance(error, ResponseError) and bool(_DEMOTED.search(str(error))))
+
+
 def _describe(error: Exception) -> str:
+    if _is_demoted(error):
+        return "Redis is a read-only replica"
     # Why a connection could not be made may be the cause of a plain `ConnectionError`.
     kinds = [type(error)] if error.__cause__ is None else [type(error.__cause__), type(error)]
     for kind, text in _FAILURES:
         if any(issubclass(one, kind) for one in kinds):
             return text
-    code = _CODE.search(str(error)) if isinstance(error, ResponseError) else None
-    return f"Redis refuses a command: {code[1] if code else type(error).__name__}"
+    found = _CODE.search(str(error)) if isinstance(error, ResponseError) else None
+    code = found[1] if found else type(error).__name__
+    return _CODES.get(code, f"Redis refuses a command: {code}")

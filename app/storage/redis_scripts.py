@@ -67,3 +67,10 @@ elseif over > 2 then
 end
 return size
 """
+
+# Keys: one that is never there. Arguments: channel, message. A server that was demoted would take an announcement which
+# listeners of its successor never hear. It takes no write, even one of nothing.
+ANNOUNCE = """
+redis.call('DEL', KEYS[1])
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+"""

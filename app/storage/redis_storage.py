@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from time import time
 from typing import Any
 
-from app.storage.redis_announcements import Announcements, announcement
+from app.storage.redis_announcements import Announcements
 from app.storage.redis_connection import RedisConnection
 from app.storage.redis_scripts import APPEND, DROP, READ, WRITE
 from app.storage.redis_turns import Turns
@@ -91,7 +91,7 @@ class RedisStorage:
 
     async def announce(self, topic: str, body: bytes) -> None:
         check_names(topic)
-        await self._turns.ask("PUBLISH", self._announcements.channel, announcement(topic, body))
+        await self._turns.ask(*self._announcements.announcement(topic, body))
 
     def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         check_names(topic)

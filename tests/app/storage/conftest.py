@@ -10,7 +10,7 @@ from app.storage.redis_storage import RedisStorage
 from app.storage.sqlite_file import SqliteFile
 from app.storage.sqlite_storage import SqliteStorage
 from app.upstream.memory_storage import MemoryStorage
-from tests.app.fanout.redis.server import RedisServer
+from tests.app.fanout.redis.server import RedisServer, redis_of_its_own
 
 PATIENCE = 30
 KINDS = ("memory", "sqlite", "redis")
@@ -42,19 +42,15 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
+    with redis_of_its_own() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[RedisServer]:
     """For tests that leave it as it is: a start takes longer than most of them."""
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
+    with redis_of_its_own() as server:
+        yield server
 
 
 @pytest.fixture(params=KINDS)

@@ -13,7 +13,7 @@ from app.fanout.redis.store import RedisStore
 from app.fanout.store import Batch, Entry, KeptAnswer, NewEntry
 from app.upstream.idempotency import Key
 from app.upstream.reply import Reply
-from tests.app.fanout.redis.server import RedisServer
+from tests.app.fanout.redis.server import RedisServer, redis_of_its_own
 
 PATIENCE = 30
 KEY: Key = ("chat", "conn-1", None, "1")
@@ -78,10 +78,8 @@ def kept(reply: Reply = ANSWER, key: Key = KEY, seconds: float = 60) -> KeptAnsw
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
+    with redis_of_its_own() as server:
+        yield server
 
 
 Open = Callable[..., Awaitable[Replica]]

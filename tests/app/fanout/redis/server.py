@@ -3,7 +3,11 @@
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+PATIENCE_SECONDS = 60
 
 
 class RedisServer:
@@ -53,7 +57,7 @@ class RedisServer:
     def _wait(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.communicate()
+            process.communicate(timeout=PATIENCE_SECONDS)
 
     def lose_data(self) -> None:
         assert self._process is None
@@ -63,3 +67,14 @@ class RedisServer:
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self._directory)
+
+
+@contextmanager
+def redis_of_its_own() -> Iterator[RedisServer]:
+    """Started, and empty. It may be stopped inside; what it keeps ends with it."""
+    server = RedisServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
