@@ -15,6 +15,7 @@ from starlette.routing import Route
 from app.browser_headers import with_browser_headers
 from app.upstream.errors import BodyTooLarge, BodyTooSlow
 from app.upstream.reply import Reply
+from app.whole_answer import write_at_once
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -121,6 +122,7 @@ async def send_reply(send: Send, reply: Reply) -> None:
     await sleep(0)
     status, body, headers = reply
     if status != 204:
-        headers = (*headers, (b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        headers = (*headers, (b"content-length", b"%d" % len(body)))
+    if not write_at_once(send, status, headers, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

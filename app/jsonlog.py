@@ -59,9 +59,15 @@ def _second(stamp: int) -> str:
     return datetime.fromtimestamp(stamp, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+@lru_cache(maxsize=64)
+def _millisecond(stamp: int) -> str:
+    """A batch has many lines of one."""
+    return f"{_second(stamp // 1000)}.{stamp % 1000:03d}Z"
+
+
 def timestamp(stamp: float) -> str:
     """ISO 8601 to the millisecond."""
-    return f"{_second(int(stamp))}.{int(stamp % 1 * 1000):03d}Z"
+    return _millisecond(int(stamp * 1000))
 
 
 def render(stamp: float, level: str, event: str, fields: dict[str, Any]) -> bytes:

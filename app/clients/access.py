@@ -1,7 +1,7 @@
 """Client access URLs (spec/upstream.md 9)."""
 
-import base64
 import hmac
+from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from time import time
@@ -48,8 +48,11 @@ def client_url(endpoint: str, hub: str, protocol: ClientProtocol = ClientProtoco
     return "ws" + endpoint.lower().removeprefix("http") + _PATHS[protocol] + hub
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def _base64url(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+    return b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE)
 
 
 _HEADER = _base64url(b'{"alg":"HS256","typ":"JWT"}') + b"."
@@ -103,8 +106,8 @@ class KeyAccessIssuer:
 class EntraAccessIssuer:
     """Asks the service for the token: a managed identity holds no key to sign with."""
 
-    def __init__(self, publishers: Mapping[str, AzureServiceClient]) -> None:
-        self._publishers = publishers
+    def __init__(self, clients: Mapping[str, AzureServiceClient]) -> None:
+        self._clients = clients
 
     async def issue(
         self,
@@ -116,7 +119,7 @@ class EntraAccessIssuer:
         minutes: int = 60,
         protocol: ClientProtocol = ClientProtocol.DEFAULT,
     ) -> ClientAccess:
-        client = self._publishers[hub.lower()].client
+        client = self._clients[hub.lower()].client
         try:
             answer = await client.get_client_access_token(
                 user_id=user_id,

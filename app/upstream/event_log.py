@@ -1,8 +1,11 @@
 """What the log says of a delivery: identities and outcome, never a body, a state or a token."""
 
 from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from app.models.events import ConnectEvent, Event
 from app.upstream.errors import Refused
@@ -12,22 +15,36 @@ from app.upstream.reply import Reply
 log = structlog.get_logger("app.events")
 
 
-def log_event(event: Event, reply: Reply, outcome: str, seconds: float) -> None:
-    context = event.context
-    correlation = {"request_id": context.request_id} if context.request_id else {}
-    log.info(
-        "event",
-        type=context.type,
-        hub=context.hub,
-        connection_id=context.connection_id,
-        user_id=context.user_id,
-        outcome=outcome,
-        status=reply.status,
-        duration_ms=round(seconds * 1000, 3),
-        **correlation,
-    )
-    if isinstance(event, ConnectEvent) and event.query:
-        log.debug("connect query", connection_id=context.connection_id, names=sorted(event.query))
+class EventLog:
+    """The line of every event. The first one decides which logger writes them all."""
+
+    @cached_property
+    def _log(self) -> FilteringBoundLogger:
+        """Bound: what `get_logger` gives looks for its logger anew for every line."""
+        bound: FilteringBoundLogger = log.bind()
+        return bound
+
+    def write(self, event: Event, reply: Reply, outcome: str, seconds: float) -> None:
+        log, context = self._log, event.context
+        fields: dict[str, Any] = {
+            "type": context.type,
+            "hub": context.hub,
+            "connection_id": context.connection_id,
+            "user_id": context.user_id,
+            "outcome": outcome,
+            "status": reply.status,
+            "duration_ms": milliseconds(seconds),
+        }
+        if context.request_id:
+            fields["request_id"] = context.request_id
+        log.info("event", **fields)
+        if isinstance(event, ConnectEvent) and event.query:
+            log.debug("connect query", connection_id=context.connection_id, names=sorted(event.query))
+
+
+def milliseconds(seconds: float) -> float:
+    """To the microsecond; `round` takes four times as long."""
+    return int(seconds * 1_000_000) / 1000
 
 
 def log_failure(hub: Hub, event: Event, reason: str, error: Exception | None = None) -> None:
@@ -57,5 +74,5 @@ def log_refusal(headers: Mapping[bytes, bytes], refusal: Refused, answer: Reply,
         outcome="refused",
         status=answer.status,
         reason=refusal.reason,
-        duration_ms=round(seconds * 1000, 3),
+        duration_ms=milliseconds(seconds),
     )

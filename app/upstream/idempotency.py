@@ -128,15 +128,16 @@ class IdempotencyWindow:
         await asyncio.shield(twins)
 
     def _keep(self, key: Key, reply: Reply) -> None:
-        self._keep_until(key, reply, self._clock() + self._seconds)
+        now = self._clock()
+        self._keep_until(key, reply, now, now + self._seconds)
 
     def restore(self, key: Key, reply: Reply, seconds: float) -> None:
         """Takes an answer that an earlier run gave, for what is left of its time. Oldest first."""
         if key not in self._answers:
-            self._keep_until(key, reply, self._clock() + min(seconds, self._seconds))
+            now = self._clock()
+            self._keep_until(key, reply, now, now + min(seconds, self._seconds))
 
-    def _keep_until(self, key: Key, reply: Reply, expires_at: float) -> None:
-        now = self._clock()
+    def _keep_until(self, key: Key, reply: Reply, now: float, expires_at: float) -> None:
         self._answers[key] = (expires_at, reply.status, reply.body, reply.headers)
         self._order.append(key)
         self._bytes += _size(reply.body, reply.headers)
