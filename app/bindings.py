@@ -55,7 +55,9 @@ from app.models.events import (
 from app.models.negotiate import ClientProtocol
 from app.upstream.cloudevents import GROUP_PRESENCE, USER, Headers, read_headers
 from app.upstream.errors import NotAuthentic, Refused, ServiceError, WrongCaller
+from app.upstream.gate import Caller
 
+MOST_MINUTES = 1440
 _EXPRESSION = re.compile(r"\{(query|headers)\.([^{}]+)\}")
 
 
@@ -64,6 +66,7 @@ class WebPubSubConnection:
 
     `user_id` is a literal, or an expression as the binding has them: `{query.id}`, `{headers.x-my-user}`. An
     expression that finds nothing is a 400. Read headers only where a front end sets them and strips the client's.
+    Raises `ValueError` for `minutes` outside of 1 to 1440.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class WebPubSubConnection:
         minutes: int = 60,
         client_protocol: ClientProtocol = ClientProtocol.DEFAULT,
     ) -> None:
+        if not 1 <= minutes <= MOST_MINUTES:
+            raise ValueError(f"a client access URL lives 1 to {MOST_MINUTES} minutes, not {minutes}")
         self._hub = hub
         self._user_id = user_id
         self._roles = tuple(roles)
@@ -115,14 +120,16 @@ class WebPubSubConnection:
 async def webpubsub_context(request: Request) -> WebPubSubContext:
     """Verifies and decodes a request of the service. Never raises for what the caller sent."""
     services = get_services(request)
+    caller = Caller(request.client.host if request.client else None, request.scope["query_string"])
     if request.method in ("OPTIONS", "GET"):
-        reply = services.webhook.validate(request.scope["headers"])
+        reply = services.webhook.validate(request.scope["headers"], caller)
         headers = {name.decode(): value.decode() for name, value in reply.headers}
         response = ContextResponse(body=reply.body.decode() or None, status=reply.status, headers=headers)
         return WebPubSubContext(
             request=PreflightRequest(is_valid=reply.status == 200), response=response, is_preflight=True
         )
     try:
+        services.webhook.admit(caller)
         received = read_headers(request.scope["headers"])
         event = await services.webhook.decode(received, partial(read_body, request.receive))
     except Refused as refusal:

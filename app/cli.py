@@ -69,8 +69,7 @@ async def _dev(host: str, port: int, service_port: int) -> None:
         fail("the local service is not part of this installation; use `webpubsub serve`")
     try:
         async with run_dev(host=host, port=port, service_port=service_port) as servers:
-            out.print(f"[bold]Chat[/]              {servers.upstream_url}/chat")
-            out.print(f"Lazy sign-in      {servers.upstream_url}/chat/direct")
+            out.print(f"[bold]Pages[/]             {servers.upstream_url}")
             out.print(f"API documents     {servers.upstream_url}/docs")
             out.print(f"Local service     {servers.service.endpoint}")
             out.print(f"Its console       {servers.service.endpoint}/console")
@@ -163,7 +162,9 @@ def local_service(context: typer.Context) -> None:
 @cli.command()
 def token(
     hub: Annotated[str | None, typer.Option(help="Hub; the first of HUBS where it is left out.")] = None,
-    user: Annotated[str | None, typer.Option(help="User id; anonymous where it is left out.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user-id", "--user", help="User id; anonymous where it is left out.")
+    ] = None,
     role: Annotated[list[str] | None, typer.Option(help="A role, as webpubsub.sendToGroup.lobby.")] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group to start in.")] = None,
     minutes: Annotated[int, typer.Option(min=1, help="Lifetime.")] = 60,

@@ -7,14 +7,24 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from secrets import token_urlsafe
 from typing import Any
 
 from app.main import create_app
+from app.own_names import OwnNames
 from app.server import DidNotStart, bind, serving
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
 from localpubsub.__main__ import main as local_main
-from localpubsub.config import EventHandler, GroupPresence, HubSettings, ServiceConfig
+from localpubsub.config import (
+    DEFAULT_ACCESS_KEY,
+    KEY_LENGTH,
+    EventHandler,
+    GroupPresence,
+    HubSettings,
+    ServiceConfig,
+    is_loopback,
+)
 from localpubsub.server import LocalPubSub
 
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")
@@ -41,37 +51,14 @@ async def run_dev(
     hub_names = _hub_names(settings)
     listener = bind(host, port)
     upstream_url = f"http://localhost:{listener.getsockname()[1]}"
-    handler = EventHandler(
-        url_template=f"{upstream_url}/eventhandler",
-        system_events=SYSTEM_EVENTS,
-        user_event_pattern="*",
-        group_presence_events=GroupPresence(("joined", "left")),
-    )
-    hubs = {name.lower(): HubSettings(anonymous_connect=True, event_handlers=(handler,)) for name in hub_names}
-    service = LocalPubSub(ServiceConfig(port=service_port, hubs=hubs))
+    service = _service(upstream_url, hub_names, service_port, has_known_key=is_loopback(host))
     try:
         await service.start()
-        # What is unsent when both programs stop has nowhere to go at the next start.
-        is_chosen = "store" in settings or "store" in _configured().model_fields_set
-        store = {} if is_chosen else {"store": "memory://"}
-        ours = Settings(
-            **{
-                **settings,
-                "webpubsub_connection_string": service.connection_string,
-                "webpubsub_connection_string_file": None,
-                "webpubsub_more_connection_strings": None,
-                "webpubsub_endpoint": None,
-                "webhook_entra_tenant": None,
-                "webhook_entra_audience": (),
-                "development": True,
-                **store,
-                # The service goes first, so what is still to be sent then has nowhere to go.
-                "shutdown_grace_seconds": 1,
-            }
-        )
+        ours = _settings(service, settings)
         app = create_app(ours)
         try:
-            async with serving(app, listener, grace_seconds=ours.shutdown_grace_seconds):
+            served = OwnNames(app) if is_loopback(host) else app
+            async with serving(served, listener, grace_seconds=ours.shutdown_grace_seconds):
                 yield DevServers(upstream_url, hub_names, service)
                 await service.stop()
         except DidNotStart as error:
@@ -79,6 +66,38 @@ async def run_dev(
     finally:
         await service.stop()
         listener.close()
+
+
+def _service(upstream_url: str, hubs: Sequence[str], port: int, *, has_known_key: bool) -> LocalPubSub:
+    handler = EventHandler(
+        url_template=f"{upstream_url}/eventhandler",
+        system_events=SYSTEM_EVENTS,
+        user_event_pattern="*",
+        group_presence_events=GroupPresence(("joined", "left")),
+    )
+    # Whoever reaches the upstream could sign events with the key that everybody knows.
+    key = DEFAULT_ACCESS_KEY if has_known_key else token_urlsafe(KEY_LENGTH)
+    settings = {name.lower(): HubSettings(anonymous_connect=True, event_handlers=(handler,)) for name in hubs}
+    return LocalPubSub(ServiceConfig(port=port, access_keys=(key,), hubs=settings))
+
+
+def _settings(service: LocalPubSub, chosen: dict[str, Any]) -> Settings:
+    """Those that were chosen, but for the service, which is ours."""
+    # What is unsent when both programs stop has nowhere to go at the next start.
+    is_chosen = "store" in chosen or "store" in _configured().model_fields_set
+    store = {} if is_chosen else {"store": "memory://"}
+    ours = {
+        "webpubsub_connection_string": service.connection_string,
+        "webpubsub_connection_string_file": None,
+        "webpubsub_more_connection_strings": None,
+        "webpubsub_endpoint": None,
+        "webhook_entra_tenant": None,
+        "webhook_entra_audience": (),
+        "development": True,
+        # The service goes first, so what is still to be sent then has nowhere to go.
+        "shutdown_grace_seconds": 1,
+    }
+    return Settings(**(chosen | ours | store))
 
 
 def _hub_names(settings: dict[str, Any]) -> tuple[str, ...]:

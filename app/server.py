@@ -10,6 +10,7 @@ import uvicorn
 
 from app.direct import ASGIApp, DirectFastAPI
 from app.incoming import IncomingLimits
+from app.own_names import OwnNames
 
 
 class DidNotStart(RuntimeError):
@@ -22,6 +23,19 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Takes no more; `serve` returns when what was taken is answered."""
+        self.should_exit = True
+        self._stopped.set()
+
+    async def main_loop(self) -> None:
+        """Ticks each second, for the date in the answers; uvicorn's would be up to a tenth of one late for a stop."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._stopped.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
@@ -32,8 +46,9 @@ class Server(uvicorn.Server):
             self.ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if isinstance(self.config.app, DirectFastAPI):
-            self.config.app.stopping.set()
+        app = self.config.app.app if isinstance(self.config.app, OwnNames) else self.config.app
+        if isinstance(app, DirectFastAPI):
+            app.stopping.set()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -77,7 +92,7 @@ async def serving(
         yield
     finally:
         ready.cancel()
-        server.should_exit = True
+        server.stop()
         await task
         listener.close()
 

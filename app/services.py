@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -81,7 +81,6 @@ class Services:
         self.start_failure: str | None = None
         """Why `open` raised, in one sentence."""
         classes = [load_hub_class(path) for path in settings.hubs]
-        names = [one.name for one in classes]
         self.keys = AccessKeys(settings.own_connections, settings.further_connections, settings.webpubsub_endpoint)
         self._credential = credential_for(settings)
         self._bearer = _bearer(settings, self._credential, self.keys)
@@ -89,36 +88,19 @@ class Services:
         self.fanout: Fanout | None = None
         self.publishers: dict[str, Publisher] = {}
         self.storage: OwnedStorage = MemoryStorage()
+        service_clients: Mapping[str, ServiceClient] = self._clients
+        if publisher_for is None:
+            self.fanout = self._reach_service([one.name for one in classes])
+        else:
+            service_clients = recording = {one.name.lower(): publisher_for(one.name) for one in classes}
+            self.publishers.update(recording)
         self.policy = read_policy(settings.policy) if settings.policy else None
         self.limiter = RateLimiter(settings.store.get_secret_value())
         self.identity = _identity(settings)
-        service_clients: dict[str, ServiceClient] = {}
-        if publisher_for is None:
-            stores = stores_for(settings.store.get_secret_value())
-            self.fanout = _fanout(settings, self._bearer, stores.outbox)
-            if self.fanout is not None:
-                self.storage = stores.storage
-            outbox = self.fanout.outbox if self.fanout else None
-            policy = OtherKey(self.keys) if settings.connection else None
-            for name in names:
-                self._clients[name.lower()] = AzureServiceClient(settings.service_url, name, self._credential, policy)
-                self.publishers[name.lower()] = OutboxPublisher(name, outbox)
-            service_clients.update(self._clients)
-        else:
-            recording = {name.lower(): publisher_for(name) for name in names}
-            service_clients.update(recording)
-            self.publishers.update(recording)
         self.translator = translator_for(settings)
-        self.hubs = HubRegistry(
-            self._guarded(build_hub(one, self._collaborators(name, service_clients[name])))
-            for one in classes
-            for name in (one.name.lower(),)
-        )
+        self.hubs = HubRegistry(self._built(one, service_clients[one.name.lower()]) for one in classes)
         self.rosters = {
-            name: Roster(self._storage_of(name))
-            for one in classes
-            for name in (one.name.lower(),)
-            if asks_for(one, Roster)
+            one.name.lower(): Roster(self._storage_of(one.name)) for one in classes if asks_for(one, Roster)
         }
         self._verifier = _verifier(settings)
         self.authentication = Authentication(
@@ -127,16 +109,43 @@ class Services:
             allow_unverified=settings.allow_unverified_webhooks,
         )
         self.followups = Followups()
+        outbox, delivery = (self.fanout.outbox, self.fanout.delivery) if self.fanout else (None, None)
         self.window = IdempotencyWindow(
             seconds=settings.idempotency_seconds,
             max_answers=settings.idempotency_max_answers,
-            ledger=self.fanout.outbox.ledger if self.fanout else None,
+            ledger=outbox.ledger if outbox else None,
         )
-        self.webhook = Webhook(
+        self.webhook = self._webhook(outbox or NoOutbox(self.publishers))
+        self.issuer = self._issuer()
+        self.keys.changed = self._use_keys
+        self.metrics = Metrics(self.followups, outbox, delivery)
+        self.webhook.observe = traced(self.metrics.observe) if settings.telemetry else self.metrics.observe
+
+    def _reach_service(self, hubs: Sequence[str]) -> Fanout | None:
+        """Makes a publisher and a service client of each hub, and the outbox behind the publishers."""
+        stores = stores_for(self.settings.store.get_secret_value())
+        fanout = _fanout(self.settings, self._bearer, stores.outbox)
+        if fanout is not None:
+            self.storage = stores.storage
+        outbox = fanout.outbox if fanout else None
+        policy = OtherKey(self.keys) if self.settings.connection else None
+        for name in hubs:
+            client = AzureServiceClient(self.settings.service_url, name, self._credential, policy)
+            self._clients[name.lower()] = client
+            self.publishers[name.lower()] = OutboxPublisher(name, outbox)
+        return fanout
+
+    def _built(self, hub_class: type[Hub], service: ServiceClient) -> Hub:
+        hub = build_hub(hub_class, self._collaborators(hub_class.name.lower(), service))
+        return hub if self.policy is None else GuardedHub(hub, self.policy, self.limiter)
+
+    def _webhook(self, outbox: Outbox | NoOutbox) -> Webhook:
+        settings = self.settings
+        return Webhook(
             self.hubs,
             self.authentication,
             window=self.window,
-            outbox=self.fanout.outbox if self.fanout else NoOutbox(self.publishers),
+            outbox=outbox,
             followups=self.followups,
             gate=_gate(settings),
             limits=Limits(
@@ -147,20 +156,13 @@ class Services:
                 ignore_unknown_events=settings.ignore_unknown_events,
             ),
         )
-        self.issuer = self._issuer()
-        self.keys.changed = self._use_keys
-        self.metrics = Metrics(
-            self.followups, self.fanout.outbox if self.fanout else None, self.fanout.delivery if self.fanout else None
-        )
-        self.webhook.observe = traced(self.metrics.observe) if settings.telemetry else self.metrics.observe
-
-    def _guarded(self, hub: Hub) -> Hub:
-        return hub if self.policy is None else GuardedHub(hub, self.policy, self.limiter)
 
     def _collaborators(self, hub: str, service: ServiceClient) -> Collaborators:
         storage = self._storage_of(hub)
         return {
-            Environment: Environment(development=self.settings.development),
+            Environment: Environment(
+                development=self.settings.development, believes_query=self.settings.identity == "query"
+            ),
             History: History(storage),
             Publisher: self.publishers[hub],
             Roster: Roster(storage),
@@ -170,7 +172,7 @@ class Services:
         }
 
     def _storage_of(self, hub: str) -> Storage:
-        return ScopedStorage(self.storage, f"{hub}/")
+        return ScopedStorage(self.storage, f"{hub.lower()}/")
 
     def _issuer(self) -> AccessIssuer | None:
         connection = self.settings.connection

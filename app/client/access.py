@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 from pydantic import ValidationError
@@ -54,8 +55,11 @@ def given(url: str) -> Access:
     return access
 
 
-def negotiated(upstream: str, hub: str | None, user_id: str | None) -> Access:
-    """Asks an upstream's `/negotiate`; a URL without a path gets that one."""
+def negotiated(upstream: str, hub: str | None, user_id: str | None, *, bearer_file: Path | None = None) -> Access:
+    """Asks an upstream's `/negotiate`; a URL without a path gets that one.
+
+    The file's bearer token is read each time: it may have been renewed.
+    """
     address = URL(upstream)
     if address.path in ("", "/"):
         address = address.with_path("/negotiate")
@@ -63,7 +67,8 @@ def negotiated(upstream: str, hub: str | None, user_id: str | None) -> Access:
     address = address.update_query({name: value for name, value in query.items() if value is not None})
 
     async def access(http: aiohttp.ClientSession) -> str:
-        async with http.get(address) as answer:
+        headers = _bearer(bearer_file) if bearer_file is not None else None
+        async with http.get(address, headers=headers) as answer:
             body = await _start_of(answer.content)
             if answer.status != 200:
                 said = body.decode("utf-8", "replace")[:LONGEST_QUOTE] if answer.content_type == "text/plain" else ""
@@ -74,6 +79,16 @@ def negotiated(upstream: str, hub: str | None, user_id: str | None) -> Access:
             raise NoAccess(Unreachable("the upstream gave an answer that holds no client access URL")) from None
 
     return access
+
+
+def _bearer(file: Path) -> dict[str, str]:
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError):
+        token = ""
+    if not token.isprintable() or not token:
+        raise NoAccess(Unreachable("the bearer file cannot be read, or holds no token"))
+    return {"Authorization": f"Bearer {token}"}
 
 
 async def _start_of(content: aiohttp.StreamReader) -> bytes:

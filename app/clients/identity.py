@@ -1,11 +1,13 @@
 """Who asks for a client access URL: one of four ways, by the setting `IDENTITY`."""
 
 import importlib
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import time
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -13,6 +15,7 @@ from app.clients.issuer_keys import IssuerKeys, bearer_of, invalid
 from app.upstream.errors import MalformedEvent, NotAuthentic
 from app.upstream.policy import Person
 
+PRINCIPAL = b"x-ms-client-principal"
 PRINCIPAL_HEADERS = (b"x-ms-client-principal-id", b"x-ms-client-principal-name")
 ALGORITHMS = ("RS256", "PS256", "ES256")
 
@@ -62,7 +65,7 @@ class AppServiceIdentity:
     async def of(self, asked: Asked) -> Visitor:
         for name in PRINCIPAL_HEADERS:
             if value := asked.header(name):
-                return Visitor(Person(value.decode("utf-8", "replace")))
+                return Visitor(Person(value.decode("utf-8", "replace"), _principal_claims(asked.header(PRINCIPAL))))
         raise NotAuthentic("no App Service principal")
 
 
@@ -102,6 +105,23 @@ class OwnIdentity:
         return Visitor(person)
 
 
+def _principal_claims(header: bytes | None) -> dict[str, list[str]]:
+    """The claims App Service knows of a person, those of `role_typ` also as `roles`; none where it is unreadable."""
+    try:
+        principal = from_json(b64decode(header or b"", validate=True))
+    except ValueError:
+        return {}
+    claims: dict[str, list[str]] = {}
+    match principal:
+        case {"claims": [*entries]}:
+            for entry in entries:
+                match entry:
+                    case {"typ": str(name), "val": str(value)}:
+                        for known_as in {name, "roles"} if name == principal.get("role_typ") else {name}:
+                            claims.setdefault(known_as, []).append(value)
+    return claims
+
+
 def _lists(claims: Mapping[str, Any]) -> dict[str, list[str]]:
     """Claims as the service hands them on: every value a list of texts; nested ones are left out."""
     values = {name: value if isinstance(value, list) else [value] for name, value in claims.items()}
@@ -117,8 +137,12 @@ def own_identity(path: str) -> OwnIdentity:
     module_name, _, name = path.partition(":")
     try:
         identify = getattr(importlib.import_module(module_name), name)
-    except (ModuleNotFoundError, AttributeError, ValueError) as error:
-        raise ValueError(f"IDENTITY names no function that can be imported: {path!r}") from error
+    except Exception as error:  # whatever a module of somebody's raises while it is read
+        raise ValueError(
+            f"IDENTITY names no function that can be imported: {path!r} ({type(error).__name__})"
+        ) from error
+    if not callable(identify):
+        raise ValueError(f"IDENTITY names no function: {path!r}")  # noqa: TRY004 - a mistake of the settings
     return OwnIdentity(identify)
 
 

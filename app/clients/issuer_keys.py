@@ -15,6 +15,8 @@ log = structlog.get_logger(__name__)
 
 KEYS_KEPT_SECONDS = 24 * 3600
 UNKNOWN_KEY_PAUSE_SECONDS = 60
+FAILED_FETCH_PAUSE_SECONDS = 2
+"""While there are no keys at all."""
 SKEW_SECONDS = 300
 CHALLENGE = 'Bearer error="invalid_token"'
 
@@ -29,7 +31,7 @@ class IssuerKeys:
         self._algorithms = list(algorithms)
         self._session: aiohttp.ClientSession | None = None
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = float("-inf")
+        self._fetched_at = self._failed_at = float("-inf")
         self._fetches = 0
         self._fetching = asyncio.Lock()
 
@@ -44,6 +46,9 @@ class IssuerKeys:
             raise invalid(f"the bearer token is not a JWT ({type(error).__name__})") from None
         if header.get("alg") not in self._algorithms or not isinstance(header.get("kid"), str):
             raise invalid(f"the bearer token is not signed with {' or '.join(self._algorithms)} and a key id")
+        kind = str(header.get("typ", "jwt")).lower().removeprefix("application/")
+        if kind != "jwt" and not kind.endswith("at+jwt"):
+            raise invalid("the bearer token is signed for something else than access, as its typ says")
         key = await self._key(header["kid"])
         if key is None:
             raise invalid("the bearer token is signed with a key its issuer does not publish")
@@ -68,7 +73,8 @@ class IssuerKeys:
         if age > UNKNOWN_KEY_PAUSE_SECONDS:
             fetches = self._fetches
             async with self._fetching:
-                if self._fetches == fetches:  # else somebody fetched while this one waited for its turn
+                has_paused = monotonic() - self._failed_at >= FAILED_FETCH_PAUSE_SECONDS
+                if self._fetches == fetches and has_paused:  # else somebody fetched while this one waited for its turn
                     await self._fetch()
             if not self._keys:
                 raise Overloaded("the keys of the issuer cannot be fetched", retry_after_seconds=5)
@@ -88,6 +94,8 @@ class IssuerKeys:
             self._fetches += 1
             if self._keys:
                 self._fetched_at = monotonic()
+            else:
+                self._failed_at = monotonic()
 
     async def _get(self, url: str) -> dict[str, Any]:
         if self._session is None:

@@ -25,6 +25,8 @@ from app.upstream.errors import ServiceError
 from app.upstream.service import GroupConnection
 
 API_VERSION = "2024-12-01"
+NO_SEGMENTS = frozenset({".", ".."})
+"""Whoever reads a URL takes them, encoded or not, for steps from one part of the path to another."""
 
 
 class AzureServiceClient:
@@ -92,7 +94,7 @@ class AzureServiceClient:
         filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
-        path = f"groups/{quote(group, safe='')}/"
+        path = f"groups/{_segment('send_to_group', group)}/"
         await self._send("send_to_group", path, message, _params(excluded, filter, ttl_seconds))
 
     async def send_to_user(
@@ -103,30 +105,36 @@ class AzureServiceClient:
         filter: str | None = None,
         ttl_seconds: int | None = None,
     ) -> None:
-        path = f"users/{quote(user_id, safe='')}/"
+        path = f"users/{_segment('send_to_user', user_id)}/"
         await self._send("send_to_user", path, message, _params((), filter, ttl_seconds))
 
     async def send_to_connection(self, connection_id: str, message: Message, *, ttl_seconds: int | None = None) -> None:
-        path = f"connections/{quote(connection_id, safe='')}/"
+        path = f"connections/{_segment('send_to_connection', connection_id)}/"
         await self._send("send_to_connection", path, message, _params((), None, ttl_seconds))
 
     async def add_connection_to_group(self, group: str, connection_id: str) -> None:
+        _check("add_connection_to_group", group, connection_id)
         await _call("add_connection_to_group", self.client.add_connection_to_group(group, connection_id))
 
     async def remove_connection_from_group(self, group: str, connection_id: str) -> None:
+        _check("remove_connection_from_group", group, connection_id)
         await _call("remove_connection_from_group", self.client.remove_connection_from_group(group, connection_id))
 
     async def remove_connection_from_all_groups(self, connection_id: str) -> None:
+        _check("remove_connection_from_all_groups", connection_id)
         call = self.client.remove_connection_from_all_groups(connection_id)
         await _call("remove_connection_from_all_groups", call)
 
     async def add_user_to_group(self, group: str, user_id: str) -> None:
+        _check("add_user_to_group", group, user_id)
         await _call("add_user_to_group", self.client.add_user_to_group(group, user_id))
 
     async def remove_user_from_group(self, group: str, user_id: str) -> None:
+        _check("remove_user_from_group", group, user_id)
         await _call("remove_user_from_group", self.client.remove_user_from_group(group, user_id))
 
     async def remove_user_from_all_groups(self, user_id: str) -> None:
+        _check("remove_user_from_all_groups", user_id)
         await _call("remove_user_from_all_groups", self.client.remove_user_from_all_groups(user_id))
 
     async def add_connections_to_groups(self, groups: Sequence[str], *, filter: str = "") -> None:
@@ -136,18 +144,22 @@ class AzureServiceClient:
         await self._change_groups("remove_connections_from_groups", ":removeFromGroups", groups, filter)
 
     async def grant_permission(self, permission: Permission, connection_id: str, group: str) -> None:
+        _check("grant_permission", connection_id)
         call = self.client.grant_permission(permission, connection_id, target_name=group)
         await _call("grant_permission", call)
 
     async def revoke_permission(self, permission: Permission, connection_id: str, group: str) -> None:
+        _check("revoke_permission", connection_id)
         call = self.client.revoke_permission(permission, connection_id, target_name=group)
         await _call("revoke_permission", call)
 
     async def has_permission(self, permission: Permission, connection_id: str, group: str) -> bool:
+        _check("has_permission", connection_id)
         call = self.client.has_permission(permission, connection_id, target_name=group)
         return bool(await _call("has_permission", call))
 
     async def close_connection(self, connection_id: str, *, reason: str | None = None) -> None:
+        _check("close_connection", connection_id)
         await _call("close_connection", self.client.close_connection(connection_id, reason=reason))
 
     async def close_all_connections(self, *, excluded: Collection[str] = (), reason: str | None = None) -> None:
@@ -157,25 +169,31 @@ class AzureServiceClient:
     async def close_group_connections(
         self, group: str, *, excluded: Collection[str] = (), reason: str | None = None
     ) -> None:
+        _check("close_group_connections", group)
         call = self.client.close_group_connections(group, excluded=list(excluded) or None, reason=reason)
         await _call("close_group_connections", call)
 
     async def close_user_connections(
         self, user_id: str, *, excluded: Collection[str] = (), reason: str | None = None
     ) -> None:
+        _check("close_user_connections", user_id)
         call = self.client.close_user_connections(user_id, excluded=list(excluded) or None, reason=reason)
         await _call("close_user_connections", call)
 
     async def connection_exists(self, connection_id: str) -> bool:
+        _check("connection_exists", connection_id)
         return bool(await _call("connection_exists", self.client.connection_exists(connection_id)))
 
     async def group_exists(self, group: str) -> bool:
+        _check("group_exists", group)
         return bool(await _call("group_exists", self.client.group_exists(group)))
 
     async def user_exists(self, user_id: str) -> bool:
+        _check("user_exists", user_id)
         return bool(await _call("user_exists", self.client.user_exists(user_id)))
 
     async def connections_in_group(self, group: str) -> AsyncIterator[GroupConnection]:
+        _check("connections_in_group", group)
         with _our_errors("connections_in_group"):
             async for one in self.client.list_connections(group=group):
                 yield GroupConnection(one.connection_id, one.user_id or None)
@@ -214,6 +232,18 @@ def _params(excluded: Collection[str], filter_text: str | None, ttl_seconds: int
     if ttl_seconds:
         params["messageTtlSeconds"] = ttl_seconds
     return params
+
+
+def _check(operation: str, *names: str) -> None:
+    """Raises `ServiceError` for a name that is no segment of a path: it would lead to everybody in the hub."""
+    if not NO_SEGMENTS.isdisjoint(names):
+        raise ServiceError(operation, 400)
+
+
+def _segment(operation: str, name: str) -> str:
+    """Raises `ServiceError`."""
+    _check(operation, name)
+    return quote(name, safe="")
 
 
 async def _call(operation: str, call: Awaitable[Any]) -> Any:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from app.clients.bearer import Bearer, NoBearer
 from app.clients.http1 import Answer, KeepAliveClient, NoAnswer
-from app.clients.service_client import API_VERSION
+from app.clients.service_client import API_VERSION, NO_SEGMENTS
 from app.fanout.delivery import SendFailed
 from app.models.actions import (
     Action,
@@ -115,13 +115,13 @@ def _change(action: Change) -> Call:
     query = [_VERSION]
     match action:
         case AddConnectionToGroup() | RemoveConnectionFromGroup():
-            path = f"/groups/{_segment(action.group)}/connections/{_segment(action.connection_id)}"
+            path = f"/groups/{_in_path(action.group)}/connections/{_in_path(action.connection_id)}"
         case AddUserToGroup() | RemoveUserFromGroup():
-            path = f"/users/{_segment(action.user_id)}/groups/{_segment(action.group)}"
+            path = f"/users/{_in_path(action.user_id)}/groups/{_in_path(action.group)}"
         case RemoveUserFromAllGroups():
-            path = f"/users/{_segment(action.user_id)}/groups"
+            path = f"/users/{_in_path(action.user_id)}/groups"
         case GrantPermission() | RevokePermission():
-            path = f"/permissions/{action.permission}/connections/{_segment(action.connection_id)}"
+            path = f"/permissions/{action.permission}/connections/{_in_path(action.connection_id)}"
             query = [f"targetName={_segment(action.target_name)}", _VERSION]
         case _:
             assert_never(action)
@@ -132,9 +132,9 @@ def _close(action: Close) -> Call:
     reason = [] if action.reason is None else [f"reason={quote(action.reason, safe='')}"]
     match action:
         case CloseClientConnection():
-            return Call("DELETE", f"/connections/{_segment(action.connection_id)}", [*reason, _VERSION])
+            return Call("DELETE", f"/connections/{_in_path(action.connection_id)}", [*reason, _VERSION])
         case CloseGroupConnections():
-            path = f"/groups/{_segment(action.group)}/:closeConnections"
+            path = f"/groups/{_in_path(action.group)}/:closeConnections"
         case CloseAllConnections():
             path = "/:closeConnections"
         case _:
@@ -149,12 +149,12 @@ def _send(action: Send, waited_seconds: float) -> Call:
         case SendToAll():
             excluded = _excluded(action.excluded)
         case SendToGroup():
-            path = f"/groups/{_segment(action.group)}/:send"
+            path = f"/groups/{_in_path(action.group)}/:send"
             excluded = _excluded(action.excluded)
         case SendToUser():
-            path = f"/users/{_segment(action.user_id)}/:send"
+            path = f"/users/{_in_path(action.user_id)}/:send"
         case SendToConnection():
-            path = f"/connections/{_segment(action.connection_id)}/:send"
+            path = f"/connections/{_in_path(action.connection_id)}/:send"
     query = [*excluded, _VERSION]
     ttl = action.ttl_seconds
     if ttl:
@@ -167,6 +167,13 @@ def _send(action: Send, waited_seconds: float) -> Call:
 
 def _excluded(connections: Iterable[str]) -> list[str]:
     return [f"excluded={_segment(connection_id)}" for connection_id in connections]
+
+
+def _in_path(name: str) -> str:
+    """Raises `ValueError` for a name that would lead out of its part of the path, to everybody in the hub."""
+    if name in NO_SEGMENTS:
+        raise ValueError("no segment of a path")
+    return _segment(name)
 
 
 @lru_cache(maxsize=4096)

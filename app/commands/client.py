@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,6 +41,10 @@ Url = Annotated[str | None, typer.Option(help="A client access URL.", rich_help_
 Negotiate = Annotated[
     str | None, typer.Option(help="The URL of an upstream that hands out access.", rich_help_panel=PANEL_WAY)
 ]
+BearerFile = Annotated[
+    Path | None,
+    typer.Option(help="For --negotiate: a file with the bearer token to show.", rich_help_panel=PANEL_WAY),
+]
 Service = Annotated[
     str | None, typer.Option(help="The service, instead of WEBPUBSUB_CONNECTION_STRING.", rich_help_panel=PANEL_WAY)
 ]
@@ -67,6 +72,7 @@ def client(  # noqa: PLR0913, PLR0917 - one parameter an option
     reconnect: Reconnect = False,
     url: Url = None,
     negotiate: Negotiate = None,
+    bearer_file: BearerFile = None,
     connection_string: Service = None,
     execute: Execute = None,
     listen: Listen = False,
@@ -82,7 +88,7 @@ def client(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     for line in execute or ():
         _check(line)
-    access = _access(hub, user_id, role or [], group or [], Way(url, negotiate, connection_string))
+    access = _access(hub, user_id, role or [], group or [], Way(url, negotiate, bearer_file, connection_string))
     made = Client(_spoken(protocol, send_to), access, reconnect=reconnect)
     if send_to is not None:
         made = replace(made, access=publishing(access, send_to))
@@ -102,6 +108,7 @@ class Way:
 
     url: str | None
     negotiate: str | None
+    bearer_file: Path | None
     connection_string: str | None
 
 
@@ -140,6 +147,8 @@ def _access(hub: str | None, user_id: str | None, roles: list[str], groups: list
     ways = [value for value in (way.url, way.negotiate, way.connection_string) if value is not None]
     if len(ways) > 1:
         fail("one of --url, --negotiate and --connection-string is enough")
+    if way.bearer_file is not None and way.negotiate is None:
+        fail("--bearer-file goes with --negotiate")
     if (way.url is not None or way.negotiate is not None) and (roles or groups):
         fail("whoever made the URL decided about roles and groups: --role and --group are for a configured service")
     if way.url is not None:
@@ -147,7 +156,8 @@ def _access(hub: str | None, user_id: str | None, roles: list[str], groups: list
             fail("a client access URL names hub and user already: --hub and --user-id do not go with --url")
         return given(_checked(way.url, "--url", ("ws", "wss", "http", "https")))
     if way.negotiate is not None:
-        return negotiated(_checked(way.negotiate, "--negotiate", ("http", "https")), hub, user_id)
+        upstream = _checked(way.negotiate, "--negotiate", ("http", "https"))
+        return negotiated(upstream, hub, user_id, bearer_file=way.bearer_file)
     settings = service_settings(way.connection_string)
     return issued(settings, Person(hub or load_hub_class(settings.hubs[0]).name, user_id, roles, groups))
 

@@ -34,7 +34,7 @@ ConnectionText = Annotated[
     str | None, typer.Option(help="The service that is played; WEBPUBSUB_CONNECTION_STRING where it is left out.")
 ]
 Origin = Annotated[str | None, typer.Option(help="The service's host, as it names itself to the upstream.")]
-User = Annotated[str, typer.Option(help="The user id to connect with.")]
+User = Annotated[str, typer.Option("--user-id", "--user", help="The user id to connect with.")]
 Events = Annotated[list[str] | None, typer.Option("--event", help="A user event to send; message where left out.")]
 Only = Annotated[list[str] | None, typer.Option(help="A group of checks, or one check; may be repeated.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=120, help="Seconds to wait for one answer.")]

@@ -66,7 +66,7 @@ def export(
     ] = False,
     file: File = None,
 ) -> None:
-    """The settings of every hub in HUBS as JSON: what Bicep and `az webpubsub hub` take as properties."""
+    """The settings of every hub in HUBS as JSON: what Bicep and `az rest` take as properties."""
     settings = read_settings()
     policy = _policy(settings, file)
     names = [load_hub_class(path).name for path in settings.hubs]

@@ -34,10 +34,11 @@ from app.models.events import (
     DisconnectedEvent,
     GroupJoinedEvent,
     GroupLeftEvent,
+    OtherData,
     UserEvent,
 )
 from app.models.responses import ConnectResponse
-from app.upstream.errors import Declined, Rejected, ServiceError
+from app.upstream.errors import Declined, ServiceError
 from app.upstream.history import History
 from app.upstream.hub import Answer, Environment, Hub, on_event
 from app.upstream.publisher import Publisher
@@ -74,14 +75,8 @@ class ChatHub(Hub):
         self._has_changed = asyncio.Event()
 
     async def on_connect(self, event: ConnectEvent) -> ConnectResponse:
-        """Who it is: the token's word, else `?id=` (lazy authentication), else, in development, a guest."""
-        user_id = event.user_id or event.claim("sub") or (event.query_value("id") or "").strip()
-        if not user_id and self._environment.development:
-            user_id = f"guest-{token_hex(3)}"
-        if not user_id:
-            raise Rejected("missing user id", status=401)
         groups = dict.fromkeys((LOBBY, *event.claims.get("webpubsub.group", ())))
-        return ConnectResponse(user_id=user_id, groups=tuple(groups))
+        return ConnectResponse(user_id=self._environment.who(event), groups=tuple(groups))
 
     async def on_connected(self, event: ConnectedEvent) -> None:
         await self._came(LOBBY, event)
@@ -115,7 +110,7 @@ class ChatHub(Hub):
         """The tutorial's: a text frame. Its sender knows lines and nothing else, so a refusal looks like one."""
         try:
             said = check(Spoken, {"message": event.text})
-        except UnicodeDecodeError:
+        except OtherData:
             return {"type": "system", "message": "A message is text."}
         except Declined as declined:
             return None if declined.code == "empty" else {"type": "system", "message": str(declined)}

@@ -12,6 +12,10 @@ from app.models.payloads import JsonData, Payload, TextData
 from app.models.wire import WireModel
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class EventType(IntEnum):
     SYSTEM = 0
     USER = 1
@@ -30,8 +34,8 @@ class ConnectionContextInfo(WireModel):
     origin: str
     states: dict[str, JsonValue] = Field(default_factory=dict)
     headers: Multi = Field(default_factory=dict)
-    physical_connection_id: str | None = None
-    session_id: str | None = None
+    physical_connection_id: str | None = Field(default=None, exclude_if=_is_none)
+    session_id: str | None = Field(default=None, exclude_if=_is_none)
 
 
 class PreflightRequest(WireModel):
@@ -115,9 +119,9 @@ class ContextResponse(WireModel):
 
 
 class WebPubSubContext(WireModel):
-    """One request of the service, decoded: `request` is `None` where `has_error`."""
+    """One request of the service, decoded: `request` is `None` where `has_error`, and left out of the JSON then."""
 
-    request: ContextRequest | None = None
+    request: ContextRequest | None = Field(default=None, exclude_if=_is_none)
     response: ContextResponse
     error_message: str | None = None
     has_error: bool = False

@@ -116,8 +116,15 @@ class EventBase(WireModel):
 Multi = dict[str, list[str]]
 
 
+GroupName = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"\S")]
+
+
+class OtherData(TypeError):
+    """The client sent other data than the hub reads. Where the hub lets this pass, the event is answered 400."""
+
+
 class ClientCertificate(WireModel):
-    thumbprint: str
+    thumbprint: str = ""
     content: str | None = None
 
     @property
@@ -184,14 +191,19 @@ class UserEvent(EventBase):
 
     @property
     def text(self) -> str:
-        """The data as text. Raises `UnicodeDecodeError` where bytes are not UTF-8."""
-        return self.data.text if isinstance(self.data, TextData) else self.data.body.decode()
+        """The data as text. Raises `OtherData` where bytes are not UTF-8."""
+        if isinstance(self.data, TextData):
+            return self.data.text
+        try:
+            return self.data.body.decode()
+        except UnicodeDecodeError:
+            raise OtherData("the data of this event is not text") from None
 
     @property
     def value(self) -> JsonValue:
-        """The JSON value; raises `TypeError` where the client sent something else."""
+        """The JSON value. Raises `OtherData` where the client sent something else."""
         if not isinstance(self.data, JsonData):
-            raise TypeError(f"event {self.name!r} carries {type(self.data).__name__}, not JSON")
+            raise OtherData("the data of this event is not JSON")
         return self.data.value
 
 
@@ -204,13 +216,13 @@ class MqttUserEvent(UserEvent):
 class GroupJoinedEvent(EventBase):
     """A connection joined a group (preview)."""
 
-    group: str = Field(min_length=1)
+    group: GroupName
 
 
 class GroupLeftEvent(EventBase):
     """A connection left a group (preview)."""
 
-    group: str = Field(min_length=1)
+    group: GroupName
 
 
 Event = ConnectEvent | ConnectedEvent | DisconnectedEvent | UserEvent | GroupJoinedEvent | GroupLeftEvent

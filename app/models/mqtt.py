@@ -16,7 +16,7 @@ class UserProperty(WireModel):
     """A name may repeat, and the order is kept."""
 
     name: str
-    value: str
+    value: str = ""
 
 
 def _none_is_empty(value: Any) -> Any:

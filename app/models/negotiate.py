@@ -20,3 +20,6 @@ class ClientAccess(WireModel):
     url: str
     access_token: str
     token: str
+
+    def to_json(self) -> bytes:
+        return self.__pydantic_serializer__.to_json(self, by_alias=True)

@@ -31,6 +31,8 @@ class UserEventResponse(WireModel):
 
     data: Message = Field(default=None, description="`None` sends nothing; `JsonData(value=None)` sends a null")
     metadata: dict[str, str] = Field(default_factory=dict, description="Message metadata; ASCII values")
-    user_properties: list[tuple[str, str]] = Field(default_factory=list, description="MQTT 5.0 user properties")
+    user_properties: list[tuple[str, str]] = Field(
+        default_factory=list, description="MQTT 5.0 user properties; those that are not ASCII are left out"
+    )
     cookies: dict[str, str] = Field(default_factory=dict, description="Sent back with later events of this connection")
     actions: tuple[Action, ...] = Field(default=(), description="What the service is asked to do")

@@ -1,5 +1,6 @@
 """`/negotiate`: a client access URL for a browser (spec/upstream.md 9.5)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -12,6 +13,7 @@ from app.clients.identity import Asked, Identity, QueryIdentity, Visitor, minute
 from app.direct import Receive, Scope, Send, send_reply
 from app.models.negotiate import ClientAccess, ClientProtocol
 from app.upstream.errors import MalformedEvent, NotAuthentic, NotFound, Overloaded, Refused, ServiceError, WrongCaller
+from app.upstream.gate import MOST_PARAMETERS, subscriber
 from app.upstream.guard import Limiter
 from app.upstream.policy import Limit, Policy
 from app.upstream.registry import HubRegistry
@@ -24,6 +26,8 @@ NO_STORE = ((b"cache-control", b"no-store"),)
 NOT_ALLOWED = text(405, "use GET or POST", ((b"allow", b"GET, OPTIONS, POST"), *NO_STORE))
 NOT_FOUND = text(404, "there is no such path", NO_STORE)
 MAX_USER_ID = 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""And halves of characters, which JSON can hold and nothing else."""
 PREFLIGHT_SECONDS = b"600"
 
 
@@ -76,11 +80,10 @@ class NegotiateEndpoint:
             return NOT_ALLOWED
         if self._issuer is None:
             return text(503, "no Web PubSub service is configured", NO_STORE)
-        # Of repeated parameters the first counts, as the service's own samples have it.
-        query = dict(reversed(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)))
         try:
-            await self._count(scope)
-            access = await self._access(self._issuer, Asked(scope, query))
+            if self._rules.limit is not None and self._limiter is not None:
+                await self._count(scope, self._rules.limit, self._limiter)
+            access = await self._access(self._issuer, Asked(scope, _query(scope)))
         except Refused as refusal:
             return _refused(refusal)
         except StorageError as error:
@@ -88,7 +91,7 @@ class NegotiateEndpoint:
         except ServiceError as error:
             log.error("negotiate failed", reason=str(error))  # noqa: TRY400 - the status says it all
             return text(502, "the service did not issue a token", NO_STORE)
-        return Reply(200, access.model_dump_json(by_alias=True).encode(), APPLICATION_JSON + NO_STORE)
+        return Reply(200, access.to_json(), APPLICATION_JSON + NO_STORE)
 
     async def _access(self, issuer: AccessIssuer, asked: Asked) -> ClientAccess:
         hub = self._hub(asked.query)
@@ -96,8 +99,12 @@ class NegotiateEndpoint:
         user_id = visitor.person.user_id
         if user_id is not None and len(user_id) > MAX_USER_ID:
             raise MalformedEvent(f"a user id has at most {MAX_USER_ID} characters")
-        if user_id is not None and any(one < " " or one == "\x7f" for one in user_id):
+        if user_id is not None and _CONTROL.search(user_id):
             raise MalformedEvent("a user id holds no control characters")  # it becomes a header of every event
+        if user_id is not None and user_id != user_id.strip():
+            raise MalformedEvent(
+                "a user id neither begins nor ends with a blank"
+            )  # headers lose it: somebody else's id
         roles, groups = self._rights(hub, visitor)
         return await issuer.issue(
             hub,
@@ -117,12 +124,11 @@ class NegotiateEndpoint:
             raise WrongCaller("no rule of the policy fits this person")
         return (*rules.roles, *rights.roles), (*rules.groups, *rights.groups)
 
-    async def _count(self, scope: Scope) -> None:
-        if self._rules.limit is not None and self._limiter is not None:
-            client = scope.get("client")
-            seconds = await self._limiter.admit(self._rules.limit, "negotiate", client[0] if client else "")
-            if seconds is not None:
-                raise TooMany("too many requests from this address", retry_after_seconds=ceil(seconds))
+    async def _count(self, scope: Scope, limit: Limit, limiter: Limiter) -> None:
+        client = scope.get("client")
+        seconds = await limiter.admit(limit, "negotiate", subscriber(client[0]) if client else "")
+        if seconds is not None:
+            raise TooMany("too many requests from this address", retry_after_seconds=ceil(seconds))
 
     def _cors(self, scope: Scope) -> Headers:
         """Only listed origins read the answer; cookies of the host application may come along."""
@@ -171,6 +177,15 @@ def _refused(refusal: Refused) -> Reply:
     if not isinstance(refusal, MalformedEvent | NotFound):
         log.warning("negotiate refused", status=refusal.status, reason=refusal.reason)
     return text(refusal.status, refusal.public, headers)
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    """Of repeated parameters the first counts, as the service's own samples have it."""
+    text_query = scope["query_string"].decode("latin-1")
+    try:
+        return dict(reversed(parse_qsl(text_query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)))
+    except ValueError:
+        raise MalformedEvent(f"a query has at most {MOST_PARAMETERS} parameters") from None
 
 
 def _protocol(query: Mapping[str, str]) -> ClientProtocol:

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 
 import structlog
 
-from app.simulation.answers import AlertTold, Changed, Page, Positions, ShipmentView
+from app.simulation.answers import AlertTold, Changed, Positions, ShipmentView
 from app.simulation.config import TOWER
 from app.simulation.dialects import Message
 from app.simulation.peer import NoAnswer, Peer
@@ -81,17 +81,8 @@ class TowerAtWork:
             self._busy.stop()
 
     async def _look_around(self) -> None:
-        after: str | None = None
-        while True:
-            try:
-                page = Page.model_validate(await self._peer.ask("snapshot", {"after": after}))
-            except NoAnswer as problem:
-                log.debug("begins without what was left over", reason=str(problem))
-                return
-            for shipment in page.shipments:
-                self._take(shipment)
-            if (after := page.next) is None:
-                return
+        async for shipment in self._peer.left_over():
+            self._take(shipment)
 
     def _hear(self, message: Message) -> None:
         seen = self._world.seen

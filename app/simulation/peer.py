@@ -1,7 +1,7 @@
 """One party on a connection of its own, which is made again when it is lost."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from itertools import count
 from secrets import token_hex
@@ -10,6 +10,7 @@ import aiohttp
 import structlog
 from pydantic import JsonValue
 
+from app.simulation.answers import Page, ShipmentView
 from app.simulation.dialects import Dialect, Message
 from app.simulation.doors import Door, NoWayIn
 
@@ -118,6 +119,20 @@ class Peer:
                 raise NoAnswer(f"{self.party} {event}: {found['message']}")
             return found
         raise NoAnswer(f"{self.party} {event}: no answer")
+
+    async def left_over(self) -> AsyncIterator[ShipmentView]:
+        """The shipments of earlier runs that this party may see, as many as the hub tells of."""
+        after: str | None = None
+        while True:
+            try:
+                page = Page.model_validate(await self.ask("snapshot", {"after": after}))
+            except NoAnswer as problem:
+                log.debug("begins without what was left over", reason=str(problem))
+                return
+            for shipment in page.shipments:
+                yield shipment
+            if (after := page.next) is None:
+                return
 
     async def _connection(self) -> None:
         dialect = self._dialect

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from app.hubs.control_tower.geometry import Line
 from app.hubs.control_tower.parties import name_of
-from app.simulation.answers import Page, ShipmentView
+from app.simulation.answers import ShipmentView
 from app.simulation.config import COLD_GOODS, GOODS, WAREHOUSES
 from app.simulation.journey import CRUISING_KMH
 from app.simulation.peer import NoAnswer
@@ -34,23 +34,11 @@ class WarehouseAtWork:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._peer.run())
-            await self._look_around()
+            async for one in self._peer.left_over():
+                if one.origin == self.party and one.state in ("created", "picked"):
+                    self._left_over.append(one)
             for _ in range(self._world.config.docks):
                 tasks.create_task(self._work_on())
-
-    async def _look_around(self) -> None:
-        after: str | None = None
-        while True:
-            try:
-                page = Page.model_validate(await self._peer.ask("snapshot", {"after": after}))
-            except NoAnswer as problem:
-                log.debug("begins without what was left over", reason=str(problem))
-                return
-            self._left_over += [
-                one for one in page.shipments if one.origin == self.party and one.state in ("created", "picked")
-            ]
-            if (after := page.next) is None:
-                return
 
     async def _work_on(self) -> None:
         yard = self._world.yards[self.party]

@@ -30,7 +30,7 @@ class Authentication:
         """Raises `NotAuthentic` or `WrongCaller`. Header values are as received."""
         if self._bearer is not None:
             await self._check_bearer(self._bearer, authorization)
-            if signature and self.origins.keys(origin):
+            if signature and self.origins.keys(origin) != ():
                 self.check_signature(origin, connection_id, signature)
         elif not self._allow_unverified:
             self.check_signature(origin, connection_id, signature)

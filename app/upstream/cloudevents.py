@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-from pydantic import ValidationError
+import structlog
+from pydantic import JsonValue, ValidationError
 
 from app.models.events import (
     ConnectedEvent,
@@ -39,6 +40,8 @@ from app.models.payloads import (
 )
 from app.upstream.errors import MalformedEvent, UnknownEventType, UnsupportedMedia
 
+log = structlog.get_logger(__name__)
+
 SYSTEM = "azure.webpubsub.sys."
 USER = "azure.webpubsub.user."
 GROUP_PRESENCE = "azure.webpubsub.gp."
@@ -54,13 +57,23 @@ _CONTEXT_FIELDS: Mapping[bytes, str] = {
     str(field.title).lower().encode(): name for name, field in ConnectionContext.model_fields.items()
 }
 _HEADER_NAMES: Mapping[str, str] = {name: str(field.title) for name, field in ConnectionContext.model_fields.items()}
-_IDENTITY = frozenset({b"ce-connectionid", b"ce-hub", b"ce-type", b"ce-eventname", b"ce-connectionstate"})
+_IDENTITY = frozenset(
+    {
+        b"authorization", b"ce-connectionid", b"ce-connectionstate", b"ce-eventname", b"ce-hub", b"ce-id",
+        b"ce-physicalconnectionid", b"ce-sessionid", b"ce-type", b"ce-userid",
+    }
+)  # fmt: skip
 _LISTS = frozenset({b"ce-signature", b"webhook-request-origin"})
 
 _USUAL_HEADERS = frozenset(_CONTEXT_FIELDS) | {
     b"accept", b"accept-encoding", b"authorization", b"ce-signature", b"connection", b"content-length",
     b"content-type", b"host", b"traceparent", b"tracestate", b"user-agent",
 }  # fmt: skip
+
+# What `model_validate` and `__init__` call. Their own work around it costs as much as reading four headers.
+_context_from = ConnectionContext.__pydantic_validator__.validate_python
+_user_event_from = UserEvent.__pydantic_validator__.validate_python
+_text_from = TextData.__pydantic_validator__.validate_python
 
 Lines = Sequence[tuple[bytes, bytes]]
 Headers = dict[bytes, bytes]
@@ -95,7 +108,7 @@ def decode_context(headers: Headers, *, strict: bool = False) -> ConnectionConte
     # pydantic reads bytes as UTF-8, which is what the service writes; HTTP libraries would assume latin-1.
     attributes = {fields[name]: value for name, value in headers.items() if name in fields}
     try:
-        context = ConnectionContext.model_validate(attributes)
+        context: ConnectionContext = _context_from(attributes)
     except ValidationError as error:
         context = _decode_latin(attributes, error)
     if context.spec_version is not None and context.spec_version != "1.0":
@@ -175,22 +188,29 @@ def _media_of(content_type: bytes) -> str:
 
 def _prefixed(headers: Headers, names: Set[bytes], prefix: bytes) -> list[tuple[str, str]]:
     return [
-        (name[len(prefix) :].decode("latin-1"), value.decode("latin-1"))
+        (name[len(prefix) :].decode("latin-1"), _text(value))
         for name, value in headers.items()
         if name in names and name.startswith(prefix) and name != prefix
     ]
 
 
+def _metadata(headers: Headers) -> dict[str, str]:
+    """What is not ASCII is no metadata: a hub that sends it back as it came must not fail for it."""
+    if _USUAL_HEADERS.issuperset(headers):
+        return {}
+    unusual = headers.keys() - _USUAL_HEADERS
+    return {key: value for key, value in _prefixed(headers, unusual, METADATA) if value.isascii()}
+
+
 def _decode_user_event(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> UserEvent:
-    event = UserEvent(data=decode_payload(media, body))
-    if unusual := headers.keys() - _USUAL_HEADERS:
-        event.metadata.update(_prefixed(headers, unusual, METADATA))
+    event: UserEvent = _user_event_from({"data": decode_payload(media, body), "metadata": _metadata(headers)})
     return event.within(context)
 
 
 def _decode_mqtt_user_event(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> MqttUserEvent:
     properties = _prefixed(headers, headers.keys(), MQTT_PROPERTY)
-    return MqttUserEvent(data=decode_payload(media, body), user_properties=properties).within(context)
+    data = decode_payload(media, body)
+    return MqttUserEvent(data=data, metadata=_metadata(headers), user_properties=properties).within(context)
 
 
 def decode_payload(media: str, body: bytes) -> Payload:
@@ -198,7 +218,8 @@ def decode_payload(media: str, body: bytes) -> Payload:
     try:
         match media:
             case "text/plain":
-                return TextData(text=body.decode())
+                text: TextData = _text_from({"text": body.decode()})
+                return text
             case "application/json":
                 return JsonData.model_construct(value=parse_json(body), raw=body)
             case "application/x-protobuf":
@@ -214,30 +235,36 @@ def decode_payload(media: str, body: bytes) -> Payload:
 def _read(model: type[_EventModel], context: ConnectionContext, body: bytes) -> _EventModel:
     try:
         if b"NaN" not in body and b"Infinity" not in body:
-            return model.model_validate_json(body, by_alias=True, by_name=False).within(context)
+            event: _EventModel = model.__pydantic_validator__.validate_json(body, by_alias=True, by_name=False)
+            return event.within(context)
     except ValidationError:
         pass  # it may still be an older service's way of saying nothing
     return _read_leniently(model, context, body)
 
 
 def _read_leniently(model: type[_EventModel], context: ConnectionContext, body: bytes) -> _EventModel:
-    """As `_read`; a null member, or a null among the members of one, counts as absent (spec/upstream.md 4.1)."""
+    """As `_read`; a null counts as absent, wherever it is (spec/upstream.md 4.1)."""
     try:
         members = parse_json(body)
     except ValueError:
         raise MalformedEvent("the body is not valid JSON") from None
     if not isinstance(members, dict):
         raise MalformedEvent("the body is not a JSON object")
-    present = {name: member for name, member in members.items() if member is not None}
     for name in ("claims", "query", "headers"):
-        if isinstance(lists := present.get(name), dict):
-            present[name] = {key: [] if values is None else values for key, values in lists.items()}
-    if isinstance(mqtt := present.get("mqtt"), dict):
-        present["mqtt"] = {name: member for name, member in mqtt.items() if member is not None}
+        if isinstance(lists := members.get(name), dict):
+            members[name] = {key: [] if values is None else values for key, values in lists.items()}
     try:
-        return model.model_validate(present, by_alias=True, by_name=False).within(context)
+        return model.model_validate(_without_nulls(members), by_alias=True, by_name=False).within(context)
     except ValidationError as error:
         raise MalformedEvent(_first_problem(error, "member", {})) from None
+
+
+def _without_nulls(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_without_nulls(one) for one in value if one is not None]
+    return value
 
 
 def _decode_connect(context: ConnectionContext, media: str, headers: Headers, body: bytes) -> ConnectEvent:  # noqa: ARG001
@@ -253,7 +280,10 @@ def _decode_disconnected(context: ConnectionContext, media: str, headers: Header
     model = MqttDisconnectedEvent if context.is_mqtt else DisconnectedEvent
     try:
         return _read(model, context, body)
-    except MalformedEvent:
+    except MalformedEvent as error:
+        log.warning(
+            "disconnected cannot be read", hub=context.hub, connection_id=context.connection_id, reason=error.reason
+        )
         return model().within(context)
 
 

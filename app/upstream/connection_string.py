@@ -23,24 +23,26 @@ class ConnectionString:
     def parse(cls, text: str) -> Self:
         """Raises `ValueError`; its text never holds the key."""
         segments: dict[str, str] = {}
+        mistakes: list[str] = []
         for segment in text.split(";"):
-            if not segment.strip():
-                continue
             name, equals, value = segment.partition("=")
-            if not equals:
-                raise ValueError("a connection string is made of key=value pairs joined by ;")
-            segments[name.strip().lower()] = value.strip()
+            if equals:
+                segments[name.strip().lower()] = value.strip()
+            elif segment.strip():
+                mistakes = ["a connection string is made of key=value pairs joined by ;"]
         endpoint, key = segments.get("endpoint", "").rstrip("/"), segments.get("accesskey", "")
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("the connection string needs Endpoint=https://... or http://...")
+            mistakes.append("the connection string needs Endpoint=https://... or http://...")
         if not key:
-            raise ValueError("the connection string needs AccessKey=...; for Entra set WEBPUBSUB_ENDPOINT instead")
+            mistakes.append("the connection string needs AccessKey=...; for Entra set WEBPUBSUB_ENDPOINT instead")
         port = segments.get("port")
+        if port and not (port.isdigit() and 1 <= int(port) <= 65535):
+            mistakes.append("Port in the connection string is not a port number")
+        if mistakes:
+            raise ValueError("; ".join(mistakes))
         if port:
-            if not port.isdigit() or not 1 <= int(port) <= 65535:
-                raise ValueError("Port in the connection string is not a port number")
-            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+            host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
             endpoint = f"{parts.scheme}://{host}:{port}"
         return cls(endpoint, SecretStr(key))
 
@@ -50,9 +52,20 @@ class ConnectionString:
 
 
 def connection_strings(text: str) -> tuple[ConnectionString, ...]:
-    """Those of a list with commas or lines between them. Raises `ValueError`; its text never holds a key."""
-    parts = (part.strip() for part in text.replace("\n", ",").split(","))
-    return tuple(ConnectionString.parse(part) for part in parts if part)
+    """Those of a list with commas or lines between them.
+
+    Raises `ValueError` with the mistakes of every one; its text never holds a key.
+    """
+    parts = [part for one in text.replace("\n", ",").split(",") if (part := one.strip())]
+    found, mistakes = [], []
+    for number, part in enumerate(parts, 1):
+        try:
+            found.append(ConnectionString.parse(part))
+        except ValueError as error:
+            mistakes.append(f"{error} (number {number} of {len(parts)})" if len(parts) > 1 else str(error))
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
+    return tuple(found)
 
 
 def read_connection_strings(path: Path) -> tuple[ConnectionString, ...]:

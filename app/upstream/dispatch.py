@@ -1,7 +1,7 @@
 """One event, one hub, one reply (spec/upstream.md 4-8)."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple, assert_never
@@ -17,6 +17,7 @@ from app.models.events import (
     GroupJoinedEvent,
     GroupLeftEvent,
     MqttConnectEvent,
+    OtherData,
     UserEvent,
 )
 from app.models.mqtt import MqttRefusal, MqttRefusalBody, code_for, is_code_valid
@@ -30,6 +31,8 @@ from app.upstream.reply import APPLICATION_JSON, NO_CONTENT, Headers, Reply, tex
 log = structlog.get_logger(__name__)
 
 Followup = Callable[[], Awaitable[Actions]]
+
+SUBJECT_CLAIMS = ("sub", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier")
 
 METADATA_KEY_BYTES = 256
 METADATA_VALUE_BYTES = 1024
@@ -71,6 +74,9 @@ async def dispatch(hub: Hub, event: Event) -> Outcome:
 
 
 async def _connect(hub: Hub, event: ConnectEvent) -> Outcome:
+    if _has_blank_end(event):
+        refusal = Rejected("a user id neither begins nor ends with a blank", status=401)
+        return Outcome(encode_rejection(event, refusal))
     try:
         answer = await hub.on_connect(event)
     except Rejected as rejection:
@@ -83,6 +89,8 @@ async def _user_event(hub: Hub, event: UserEvent) -> Outcome:
         answer = await hub.on_user_event(event)
     except Rejected as rejection:
         return Outcome(encode_rejection(event, rejection))
+    except OtherData as error:
+        return Outcome(encode_rejection(event, Rejected(str(error), status=400)))
     except Declined as declined:
         answer = declined.answer(event.name)
     if actions := actions_in(answer):
@@ -90,8 +98,18 @@ async def _user_event(hub: Hub, event: UserEvent) -> Outcome:
     return Outcome(encode_user_event(event, answer), answer.actions if isinstance(answer, UserEventResponse) else ())
 
 
+def _has_blank_end(event: ConnectEvent) -> bool:
+    """A header is trimmed on its way: a token for ` mia` would come in as `mia`, who is somebody else."""
+    subjects = [event.user_id or ""]
+    for name in SUBJECT_CLAIMS:
+        subjects += event.claims.get(name, ())
+    return subjects != [one.strip() for one in subjects]
+
+
 def actions_in(answer: object) -> Sequence[Action]:
     """The actions, where an answer is nothing else."""
+    if answer is None:
+        return ()
     if isinstance(answer, ActionBase):
         return (answer,)  # type: ignore[return-value]  # the union holds every subclass
     if isinstance(answer, list | tuple) and answer and all(isinstance(one, ActionBase) for one in answer):
@@ -103,13 +121,15 @@ def encode_connect(event: ConnectEvent, answer: ConnectResponse | None) -> Reply
     headers = _state_header(event.state)
     if answer is None:
         return Reply(204, b"", headers) if headers else NO_CONTENT
+    if answer.user_id is not None and answer.user_id != answer.user_id.strip():
+        raise HandlerError("the user id begins or ends with a blank, which the header of later events would lose")
     if answer.subprotocol and answer.subprotocol not in event.subprotocols:
         raise HandlerError(f"the client did not offer the subprotocol {answer.subprotocol!r}")
     if answer.cookies:
         headers += _cookie_headers(answer.cookies)
     # An empty subprotocol must be left out, not sent as "" (spec/upstream.md 0.7).
-    blank = {"subprotocol"} if not answer.subprotocol else None
-    body = answer.model_dump_json(by_alias=True, exclude_none=True, exclude=blank).encode()
+    blank = {"subprotocol"} if answer.subprotocol == "" else None
+    body: bytes = answer.__pydantic_serializer__.to_json(answer, by_alias=True, exclude_none=True, exclude=blank)
     if body == b"{}":
         return Reply(204, b"", headers)
     return Reply(200, body, APPLICATION_JSON + headers)
@@ -168,11 +188,15 @@ def _state_header(state: ConnectionState) -> Headers:
     return ((b"ce-connectionstate", value.encode()),)
 
 
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.replace("\t", " ").isprintable()
+
+
 def _safe_header(name: str, value: str, what: str) -> tuple[bytes, bytes]:
     """Raises `HandlerError` for anything a header line cannot carry: the text may come from a client."""
     if not _TOKEN.fullmatch(name):
         raise HandlerError(f"{what} has a name that is no header token")
-    if not value.isascii() or any(character in value for character in "\r\n\0"):
+    if not _is_plain(value):
         raise HandlerError(f"{what} {name!r} has a value that is not plain ASCII")
     return name.lower().encode(), value.encode()
 
@@ -191,9 +215,12 @@ def _metadata_headers(metadata: dict[str, str]) -> Headers:
     return tuple(headers)
 
 
-def _user_property_headers(properties: Iterable[tuple[str, str]]) -> Headers:
-    named = (_safe_header(name, value, "user property") for name, value in properties)
-    return tuple((b"mqtt-" + name, value) for name, value in named)
+def _user_property_headers(properties: Sequence[tuple[str, str]]) -> Headers:
+    """Those a header can carry: a hub that hands back what a device sent must not fail (spec/upstream.md 6.5)."""
+    sound = [(name, value) for name, value in properties if _TOKEN.fullmatch(name) and _is_plain(value)]
+    if len(sound) < len(properties):
+        log.warning("user properties left out", count=len(properties) - len(sound))
+    return tuple((f"mqtt-{name.lower()}".encode(), value.encode()) for name, value in sound)
 
 
 def _cookie_headers(cookies: dict[str, str]) -> Headers:

@@ -14,6 +14,8 @@ from app.upstream.errors import NotAuthentic, WrongCaller
 Network = IPv4Network | IPv6Network
 
 CODE = "code"
+MOST_PARAMETERS = 100
+"""Of a query; to take tens of thousands apart costs more than all the rest of a request."""
 
 
 def parse_network(text: str) -> Network:
@@ -22,6 +24,17 @@ def parse_network(text: str) -> Network:
         return ip_network(text)
     except ValueError:
         raise ValueError(f"{text!r} is not an address or a network as 20.0.0.0/8") from None
+
+
+def subscriber(address: str) -> str:
+    """Whom a limit counts: an address, and of IPv6 the network of 64 bits that one subscriber has at least."""
+    try:
+        own = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(own, IPv6Address):
+        return str(own.ipv4_mapped or IPv6Network((own.packed[:8] + bytes(8), 64)))
+    return str(own)
 
 
 class Caller(NamedTuple):
@@ -55,7 +68,11 @@ class Gate:
         """Raises `NotAuthentic` where the URL of the event handler lacks `?code=` or has another one."""
         if self._code is None:
             return
-        given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(CODE, [""])[-1]
+        try:
+            members = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+        except ValueError:
+            members = {}
+        given = members.get(CODE, [""])[-1]
         if not compare_digest(given.encode(), self._code):
             raise NotAuthentic("the URL of the event handler needs ?code= with the value of WEBHOOK_CODE")
 

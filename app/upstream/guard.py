@@ -3,6 +3,8 @@
 from math import ceil
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from app.models.actions import CloseClientConnection
 from app.models.events import (
     ConnectedEvent,
@@ -61,14 +63,16 @@ class GuardedHub(Hub):
         )
 
     async def on_user_event(self, event: UserEvent) -> Answer:
-        names = event.state.get(STATE)
-        marks = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        marks = _marks_in(event.state.get(STATE))
         rights = self._policy.rights(self.name, Person(event.user_id), marks)
         if not rights.may_raise(event.name):
             raise Declined("not-allowed", "you may not do this here")
         excess = await self._excess(event, rights)
         if excess is None:
-            return await self.hub.on_user_event(event)
+            try:
+                return await self.hub.on_user_event(event)
+            finally:
+                _keep(event, marks)
         rule, seconds = excess
         declined = Declined("too-many", "too many at once; wait a little", retryAfter=ceil(seconds))
         if rule.excess == "answer":
@@ -101,3 +105,13 @@ class GuardedHub(Hub):
 
     async def run(self) -> None:
         await self.hub.run()
+
+
+def _marks_in(names: JsonValue) -> list[str]:
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _keep(event: UserEvent, marks: list[str]) -> None:
+    """A hub may store what its client wrote, under any name; what names the rules that fit stays as it was."""
+    if _marks_in(event.state.get(STATE)) != marks:
+        event.state[STATE] = [*marks]

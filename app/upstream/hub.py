@@ -7,6 +7,7 @@ does blocks another connection.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import ClassVar, TypeVar
 
 from app.models.actions import Action
@@ -20,6 +21,7 @@ from app.models.events import (
 )
 from app.models.payloads import Message
 from app.models.responses import ConnectResponse, UserEventResponse
+from app.upstream.errors import Rejected
 
 Actions = Action | Sequence[Action] | None
 """What the service is asked to do, as an alternative to a `Publisher`."""
@@ -36,9 +38,25 @@ EVERY_EVENT = "*"
 
 @dataclass(frozen=True)
 class Environment:
-    """Where the hub runs. `development` is true on the embedded local service only."""
+    """Where the hub runs. `development` is true on the embedded local service only.
+
+    With `believes_query` `/negotiate` takes `?id=` at its word (`IDENTITY=query`), and so may a hub; elsewhere a client
+    without a token is nobody, however it calls itself.
+    """
 
     development: bool = False
+    believes_query: bool = False
+
+    def who(self, event: ConnectEvent) -> str:
+        """The token's user, else `?id=` where that is believed, else, in development, a guest. Raises `Rejected`."""
+        user_id = event.user_id or event.claim("sub")
+        if not user_id and self.believes_query:
+            user_id = (event.query_value("id") or "").strip()
+        if not user_id and self.development:
+            user_id = f"guest-{token_hex(3)}"
+        if not user_id:
+            raise Rejected("missing user id", status=401)
+        return user_id
 
 
 def on_event(*names: str) -> Callable[[_Handler], _Handler]:

@@ -201,9 +201,8 @@ class Policy(BaseModel):
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        names = [rule.name for rule in self.rule]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two rules are named {', '.join(sorted(twice))}")
+        if twice := _repeated(rule.name for rule in self.rule):
+            raise ValueError(twice)
         return self
 
     def rights(self, hub: str, person: Person, marks: Iterable[str] = ()) -> Rights:
@@ -223,19 +222,37 @@ def marks_of(roles: Iterable[str]) -> list[str]:
 
 def read_policy(path: Path) -> Policy:
     """Raises `PolicyError`."""
+    raw: Mapping[str, object] = {}
     try:
-        return Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Policy.model_validate(raw)
     except OSError as error:
         raise PolicyError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path} is not TOML: {error}") from error
     except ValidationError as error:
-        mistakes = error.errors(include_url=False, include_input=False)
-        raise PolicyError("; ".join(f"{path}: {_place(one['loc'])}{one['msg']}" for one in mistakes)) from None
+        raise PolicyError("; ".join(f"{path}: {mistake}" for mistake in _mistakes(raw, error))) from None
+
+
+def _mistakes(raw: Mapping[str, object], error: ValidationError) -> list[str]:
+    """Every one: names are compared by the model only where all else is right."""
+    problems = error.errors(include_url=False, include_input=False)
+    mistakes = [_place(one["loc"]) + one["msg"].removeprefix("Value error, ") for one in problems]
+    rules = raw.get("rule")
+    names = [rule.get("name") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    if (twice := _repeated(name for name in names if isinstance(name, str))) and twice not in mistakes:
+        mistakes.append(twice)
+    return mistakes
+
+
+def _repeated(names: Iterable[str]) -> str | None:
+    every = list(names)
+    twice = sorted({name for name in every if every.count(name) > 1})
+    return f"two rules are named {', '.join(twice)}" if twice else None
 
 
 def _place(steps: Sequence[int | str]) -> str:
     words = [
         f"rule {step + 1}" if isinstance(step, int) and number == 1 else str(step) for number, step in enumerate(steps)
     ]
-    return f"{', '.join(words[1:])}: " if len(words) > 1 else ""
+    return f"{', '.join(words[1:] or words)}: " if words else ""

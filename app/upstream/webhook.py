@@ -23,7 +23,7 @@ from app.upstream.cloudevents import (
     read_headers,
 )
 from app.upstream.deadlines import Deadlines, is_cancelling
-from app.upstream.dispatch import Followup, Outcome, actions_in, dispatch, encode_failure
+from app.upstream.dispatch import Followup, Outcome, actions_in, dispatch, encode_failure, encode_rejection
 from app.upstream.errors import (
     BodyTooLarge,
     HandlerError,
@@ -33,11 +33,12 @@ from app.upstream.errors import (
     NotFound,
     Overloaded,
     Refused,
+    Rejected,
     UnknownEventType,
     UnsupportedMedia,
     WrongCaller,
 )
-from app.upstream.event_log import log, log_event, log_failure, log_refusal
+from app.upstream.event_log import EventLog, log, log_failure, log_refusal
 from app.upstream.followups import Followups
 from app.upstream.gate import UNKNOWN, Caller, Gate
 from app.upstream.hub import Hub
@@ -99,6 +100,7 @@ class Webhook:
         self._limits = limits
         self._gate = gate
         self._deadlines = Deadlines(limits.handler_seconds)
+        self._log = EventLog()
         self._outage_logged_at = float("-inf")
         self.observe: Observe = _nobody_looks
 
@@ -106,6 +108,11 @@ class Webhook:
     def asks_callers(self) -> bool:
         """Whether it matters who calls; otherwise nobody need say."""
         return self._gate is not None
+
+    def admit(self, caller: Caller) -> None:
+        """Raises `WrongCaller` or `NotAuthentic`."""
+        if self._gate is not None:
+            self._gate.check(caller)
 
     def validate(self, headers: Lines, caller: Caller = UNKNOWN) -> Reply:
         """Abuse protection. Anonymous and cheap: the service asks every minute (spec/upstream.md 1)."""
@@ -131,8 +138,7 @@ class Webhook:
         """Answers one delivery: whatever happens becomes a status. Raises only what `read_body` raises."""
         started = perf_counter()
         try:
-            if self._gate is not None:
-                self._gate.check(caller)
+            self.admit(caller)
             headers = read_headers(lines)
             hub = self._find_hub(headers)
             event = await self.decode(headers, read_body)
@@ -150,15 +156,17 @@ class Webhook:
             try:
                 reply, repeated = await self._window.once(key, self._run, hub, event, key)
             except Overloaded as refusal:
-                reply, repeated = encode_refusal(refusal), False
+                reply, repeated = encode_overload(event, refusal), False
         outcome = "repeated" if repeated else _outcome(reply)
         seconds = perf_counter() - started
         self.observe(Observation(hub.name, _kind(event), event.context.connection_id, outcome, seconds))
-        log_event(event, reply, outcome, seconds)
+        self._log.write(event, reply, outcome, seconds)
         return reply
 
     def _find_hub(self, headers: Headers) -> Hub:
-        if headers.get(b"content-type", b"").lstrip().lower().startswith(STRUCTURED_MODE):
+        # A device may publish a CloudEvent of its own.
+        is_structured = headers.get(b"content-type", b"").lstrip().lower().startswith(STRUCTURED_MODE)
+        if is_structured and not headers.get(b"ce-physicalconnectionid"):
             raise UnsupportedMedia("only the binary content mode of CloudEvents is accepted")
         name = headers.get(b"ce-hub", b"").decode("latin-1")
         if not name:
@@ -171,12 +179,12 @@ class Webhook:
     async def decode(self, headers: Headers, read_body: ReadBody) -> Event:
         """A verified event. Raises `Refused`."""
         limits = self._limits
-        if sum(map(len, headers.values())) > limits.max_header_bytes:
+        if len(b"".join(headers.values())) > limits.max_header_bytes:
             raise HeadersTooLarge("the request headers are too large")
         context = decode_context(headers, strict=limits.strict)
         await self._authentication.check(
             origin=context.origin,
-            connection_id=headers[b"ce-connectionid"],
+            connection_id=context.connection_id.encode(),
             signature=headers.get(b"ce-signature"),
             authorization=headers.get(b"authorization"),
         )
@@ -201,10 +209,10 @@ class Webhook:
             if outcome.reply.status < 500:  # else it will be delivered again, and published again
                 await self._settle(hub, event, key, scope, outcome)
         except Overloaded as refusal:
-            return encode_refusal(refusal)
+            return encode_overload(event, refusal)
         except StorageError as error:
             self._log_outage(hub, event, error)
-            return encode_refusal(Overloaded(str(error)))
+            return encode_overload(event, Overloaded(str(error)))
         except asyncio.CancelledError:
             is_late = self._deadlines.end(task)
             if not is_late and is_cancelling():
@@ -254,8 +262,18 @@ def encode_refusal(refusal: Refused) -> Reply:
     if isinstance(refusal, NotAuthentic) and refusal.challenge:
         extra = ((b"www-authenticate", refusal.challenge.encode()),)
     if isinstance(refusal, Overloaded):
-        extra = ((b"retry-after", str(refusal.retry_after_seconds).encode()),)
+        extra = (_retry_after(refusal),)
     return text(refusal.status, refusal.public, extra)
+
+
+def encode_overload(event: Event, refusal: Overloaded) -> Reply:
+    """In the client's own terms: an MQTT client is told a code."""
+    reply = encode_rejection(event, Rejected(refusal.public, status=refusal.status))
+    return reply._replace(headers=(*reply.headers, _retry_after(refusal)))
+
+
+def _retry_after(refusal: Overloaded) -> tuple[bytes, bytes]:
+    return b"retry-after", str(refusal.retry_after_seconds).encode()
 
 
 def _outcome(reply: Reply) -> str:

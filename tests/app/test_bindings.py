@@ -1,7 +1,8 @@
 """The Functions-binding equivalents, used on routes of one's own as the docs show them."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ from fastapi import Depends, FastAPI, Response
 
 from app.bindings import WebPubSubConnection, WebPubSubContextDep, as_response
 from app.main import create_app
-from app.models.context import ConnectionInfo, WebPubSubContext
+from app.models.context import ConnectionInfo, ContextResponse, WebPubSubContext
 from app.settings import Settings
 from app.upstream.signature import sign
 from app.upstream.testing import RecordingPublisher
@@ -56,15 +57,22 @@ def add_routes(app: FastAPI) -> None:
         return context
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def serving(**changes: Any) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(
         _env_file=None,
         webpubsub_connection_string=f"Endpoint=https://contoso.webpubsub.azure.com;AccessKey={KEY.decode()}",
+        **changes,
     )
     app = create_app(settings, publisher_for=lambda _: RecordingPublisher())
     add_routes(app)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as one:
+        yield one
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with serving() as one:
         yield one
 
 
@@ -90,6 +98,12 @@ async def test_an_expression_that_finds_nobody_is_refused(client: httpx.AsyncCli
     assert response.json() == {"detail": "missing user id"}
 
 
+@pytest.mark.parametrize("minutes", [-5, 0, 1441])
+def test_a_url_lives_a_minute_to_a_day(minutes: int) -> None:
+    with pytest.raises(ValueError, match="1 to 1440 minutes"):
+        WebPubSubConnection(hub="chat", minutes=minutes)
+
+
 async def test_a_preflight_is_answered_unchanged(client: httpx.AsyncClient) -> None:
     allowed = await client.options("/events", headers={"WebHook-Request-Origin": "contoso.webpubsub.azure.com"})
     denied = await client.options("/events", headers={"WebHook-Request-Origin": "evil.example.org"})
@@ -106,6 +120,24 @@ async def test_a_forged_event_has_an_error(client: httpx.AsyncClient) -> None:
 
     assert response.status_code == 401
     assert response.text == "Signature validation failed."
+
+
+async def test_who_may_call_the_event_handler_may_call_a_route() -> None:
+    """The test's transport calls from 127.0.0.1."""
+    headers = event("user", "message") | {"Content-Type": "text/plain"}
+    async with serving(webhook_code="hush", webhook_allowed_networks=("127.0.0.0/8",)) as near:
+        assert (await near.options("/events", headers=HEADERS)).status_code == 200
+        assert (await near.post("/events?code=hush", headers=headers, content="hi")).status_code == 200
+        assert (await near.post("/events", headers=headers, content="hi")).status_code == 401
+    async with serving(webhook_allowed_networks=("20.42.0.0/16",)) as far:
+        assert (await far.options("/events", headers=HEADERS)).status_code == 403
+        assert (await far.post("/events", headers=headers, content="hi")).status_code == 403
+
+
+def test_a_context_without_a_request_leaves_it_out_of_its_json() -> None:
+    context = WebPubSubContext(response=ContextResponse(status=400), error_message="no", has_error=True)
+
+    assert set(context.model_dump(by_alias=True)) == {"response", "errorMessage", "hasError", "isPreflight"}
 
 
 async def test_an_event_that_does_not_parse_has_an_error(client: httpx.AsyncClient) -> None:
@@ -127,6 +159,7 @@ async def test_a_connect_event_comes_in_the_shape_of_the_binding(client: httpx.A
     assert answer["request"]["query"] == {"room": ["lobby"]}
     assert answer["request"]["connectionContext"]["eventType"] == 0
     assert answer["request"]["connectionContext"]["connectionId"] == "conn-7f3a"
+    assert not {"physicalConnectionId", "sessionId"} & set(answer["request"]["connectionContext"])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from fastapi import WebSocket
 
 from app.direct import ClientGone, DirectFastAPI, Receive, Scope, Send, read_body, send_reply
 from app.incoming import MAX_HEAD_BYTES, IncomingLimits
-from app.server import bind, serving
+from app.server import bind, run, serving
 from app.upstream.errors import BodyTooSlow
 from app.upstream.reply import Reply
 
@@ -124,6 +124,42 @@ def _noting(deadlines: list[IncomingLimits]) -> Callable[[IncomingLimits], None]
     return note
 
 
+@pytest.mark.parametrize("version", [b"HTTP/1.1\r\nConnection: close", b"HTTP/1.0"])
+async def test_an_answer_reaches_who_is_still_sending(dial: Dial, version: bytes) -> None:
+    """A proxy may use a connection once. More than fits the buffers on the way is still to come."""
+    size = 32 * 1024 * 1024
+    reader, writer = await dial(b"POST /refuse " + version + b"\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+    async with asyncio.timeout(PATIENCE):
+        head = await reader.readuntil(b"\r\n\r\n")
+        for _ in range(size // 65536):
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    assert head.split()[1] == b"401"
+    assert await everything(reader) == b""
+
+
+async def test_an_answer_that_ends_its_connection_says_so_at_once(dial: Dial) -> None:
+    """Also to somebody who does not send the body they announced."""
+    reader, _ = await dial(b"POST /refuse HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 9\r\n\r\nx")
+
+    assert (await everything(reader)).startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_who_goes_on_sending_after_the_last_answer_is_hung_up_on(dial: Dial) -> None:
+    _, writer = await dial(b"POST /refuse HTTP/1.0\r\nHost: a\r\nContent-Length: 999999999\r\n\r\nx")
+
+    async def go_on() -> None:
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(go_on(), PATIENCE)
+
+
 async def test_a_head_without_end_is_cut_off(dial: Dial) -> None:
     line = b"X-Header: " + b"x" * 1000 + b"\r\n"
     reader, _ = await dial(b"GET /swallow HTTP/1.1\r\nHost: a\r\n" + line * (MAX_HEAD_BYTES // len(line) + 1))
@@ -167,6 +203,66 @@ async def test_a_request_that_two_servers_would_read_differently_is_refused(dial
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"401" not in answer
+
+
+async def answer_too_late(requests: int) -> None:
+    go = asyncio.Event()
+    outcomes: asyncio.Queue[Exception | None] = asyncio.Queue()
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        await go.wait()
+        try:
+            await send_reply(send, Reply(200, b"late"))
+        except Exception as error:  # noqa: BLE001 - whatever uvicorn would log
+            outcomes.put_nowait(error)
+        else:
+            outcomes.put_nowait(None)
+
+    listener = bind("127.0.0.1", 0)
+    async with serving(DirectFastAPI({"late": late}), listener, grace_seconds=1):
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+        writer.write(b"GET /late HTTP/1.1\r\nHost: a\r\n\r\n" * requests + b"no request\r\n\r\n")
+        answer = await everything(reader)
+        writer.close()
+        go.set()
+        async with asyncio.timeout(PATIENCE):
+            assert await outcomes.get() is None
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_an_answer_to_a_connection_that_is_closed_leaves_no_trace(requests: int) -> None:
+    """Anybody could fill the log with them otherwise, sixty bytes each. asyncio's own loop says nothing there."""
+    run(answer_too_late(requests))
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket", "made-up"])
+@pytest.mark.parametrize("length", [b"Content-Length: 36", b"Transfer-Encoding: chunked"])
+async def test_no_request_hides_in_the_body_of_one_that_would_change_the_protocol(
+    dial: Dial, protocol: str, length: bytes
+) -> None:
+    hidden = b"GET /refuse HTTP/1.1\r\nHost: ab\r\n\r\n"
+    lines = [b"Host: a", b"Connection: Upgrade", b"Upgrade: " + protocol.encode(), length, b"\r\n"]
+    reader, writer = await dial(b"POST /swallow HTTP/1.1\r\n" + b"\r\n".join(lines))
+    async with asyncio.timeout(PATIENCE):
+        answer = await reader.readuntil(b"\r\n\r\n")
+    with suppress(ConnectionError):
+        writer.write(hidden)
+        answer += await everything(reader)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b" 401 " not in answer
+
+
+async def test_a_request_that_would_change_the_protocol_is_the_last_of_its_connection(dial: Dial) -> None:
+    """`curl --http2` asks so, and takes the answer."""
+    head = b"POST /swallow HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n"
+    reader, _ = await dial(head)
+    answer = await everything(reader)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 async def test_a_websocket_is_no_request_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

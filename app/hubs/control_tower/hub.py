@@ -79,7 +79,7 @@ class ControlTowerHub(Hub):
         self._snapshots = Snapshots(storage, history, self._trails, self._alerts, self._deliveries, self.watch.changes)
 
     async def on_connect(self, event: ConnectEvent) -> ConnectResponse:
-        party = event.user_id or event.claim("sub") or (self._named(event) if self._environment.development else "")
+        party = event.user_id or event.claim("sub") or self._named(event)
         if not party:
             raise Rejected("missing user id", status=401)
         if not is_party(party):
@@ -181,7 +181,9 @@ class ControlTowerHub(Hub):
         raise Refusal("unknown_event", f"there is no event {event.name[:64]}")
 
     def _named(self, event: ConnectEvent) -> str:
-        """Lazy authentication: `?id=warehouse:WH1` or `?role=warehouse&id=WH1`."""
+        """Lazy authentication, in development only: `?id=warehouse:WH1` or `?role=warehouse&id=WH1`."""
+        if not (self._environment.development and self._environment.believes_query):
+            return ""
         role, name = event.query_value("role"), (event.query_value("id") or "").strip()
         return f"{role}:{name}" if role else name
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from hashlib import blake2b
-from secrets import token_hex
 from time import time
 
 from pydantic import JsonValue
@@ -63,11 +62,7 @@ class MultilingualHub(Hub):
 
     async def on_connect(self, event: ConnectEvent) -> ConnectResponse:
         """A raw WebSocket client can name no event: it says its language in the URL, as `?lang=`."""
-        user_id = event.user_id or event.claim("sub") or (event.query_value("id") or "").strip()
-        if not user_id and self._environment.development:
-            user_id = f"guest-{token_hex(3)}"
-        if not user_id:
-            raise Rejected("missing user id", status=401)
+        user_id = self._environment.who(event)
         of_token = event.claims.get("webpubsub.group", ())
         if event.subprotocols:
             return ConnectResponse(user_id=user_id, groups=(PEOPLE, *of_token))

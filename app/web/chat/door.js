@@ -1,4 +1,5 @@
 // @ts-check
+import { keep, recall } from "../tab-memory.js";
 import { part } from "./elements.js";
 
 /** @import { Status } from "../connection.js" */
@@ -25,7 +26,7 @@ export function openDoor(join) {
   }
   document.title = isSideDoor ? "Common room, side door" : "Common room";
   nameField.required = !isSideDoor;
-  nameField.value = recall(NAME_KEY) ?? "";
+  nameField.value = recall(NAME_KEY);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const name = nameField.value.trim();
@@ -71,30 +72,9 @@ export function rememberRooms(names) {
 /** @returns {string[]} where this tab was before it was loaded again */
 export function rememberedRooms() {
   try {
-    const names = JSON.parse(recall(ROOMS_KEY) ?? "[]");
+    const names = JSON.parse(recall(ROOMS_KEY) || "[]");
     return Array.isArray(names) ? names.map(String) : [];
   } catch {
     return [];
-  }
-}
-
-/**
- * @param {string} key
- * @param {string} value
- */
-function keep(key, value) {
-  try {
-    sessionStorage.setItem(key, value);
-  } catch {
-    // Storage may be switched off; nothing is remembered then.
-  }
-}
-
-/** @param {string} key */
-function recall(key) {
-  try {
-    return sessionStorage.getItem(key);
-  } catch {
-    return null;
   }
 }

@@ -121,7 +121,7 @@ function recordsOf(values) {
 
 /** @param {unknown} value */
 function textOf(value) {
-  return value === undefined || value === null ? "" : String(value);
+  return ["string", "number", "boolean"].includes(typeof value) ? String(value) : "";
 }
 
 /** @param {unknown} value */

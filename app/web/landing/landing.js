@@ -20,6 +20,7 @@ async function showHubs() {
     card.hidden = !served.has((card.dataset.hub ?? "").toLowerCase());
     shown += card.hidden ? 0 : 1;
   }
+  byId("hubs").textContent = hubs.join(", ");
   byId("nothing").hidden = shown > 0;
   const link = /** @type {HTMLAnchorElement} */ (byId("console"));
   link.hidden = !consoleUrl;

@@ -1,5 +1,6 @@
 // @ts-check
 import { make, part } from "../chat/elements.js";
+import { keep, recall } from "../tab-memory.js";
 import { hasWords, LANGUAGES, nameOfLanguage, preferredLanguage, wordsIn } from "./words.js";
 
 const NAME_KEY = "languages.name";
@@ -37,13 +38,13 @@ export class Door {
       if (name === "") {
         this.show(wordsIn(this.language).nameMissing);
       } else if (!this.#isKnocking) {
-        remember(NAME_KEY, name);
-        remember(LANGUAGE_KEY, this.language);
+        keep(NAME_KEY, name);
+        keep(LANGUAGE_KEY, this.language);
         note.textContent = "";
         join(name);
       }
     });
-    nameField.value = remembered(NAME_KEY);
+    nameField.value = recall(NAME_KEY);
   }
 
   /**
@@ -78,7 +79,7 @@ export class Door {
    * @param {string} language
    */
   remember(language) {
-    remember(LANGUAGE_KEY, language);
+    keep(LANGUAGE_KEY, language);
     const choice = greetings.querySelector(`input[value="${CSS.escape(language)}"]`);
     if (choice instanceof HTMLInputElement) {
       choice.checked = true;
@@ -108,27 +109,6 @@ function greetingOf(language, isChosen) {
 }
 
 function rememberedLanguage() {
-  const language = remembered(LANGUAGE_KEY);
+  const language = recall(LANGUAGE_KEY);
   return hasWords(language) ? language : preferredLanguage();
-}
-
-/**
- * @param {string} key
- * @param {string} value
- */
-function remember(key, value) {
-  try {
-    sessionStorage.setItem(key, value);
-  } catch {
-    // Storage may be switched off; it is then asked for again.
-  }
-}
-
-/** @param {string} key */
-function remembered(key) {
-  try {
-    return sessionStorage.getItem(key) ?? "";
-  } catch {
-    return "";
-  }
 }

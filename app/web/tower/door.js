@@ -1,5 +1,6 @@
 // @ts-check
 import { part } from "../chat/elements.js";
+import { keep, recall } from "../tab-memory.js";
 import { nameOf, PARTY_NAME, roleOf } from "./rules.js";
 
 /** @import { Status } from "../connection.js" */
@@ -23,7 +24,7 @@ const note = part("door-note", HTMLElement);
 
 /** @param {(party: string) => void} enter */
 export function openDoor(enter) {
-  const party = recall();
+  const party = rememberedParty();
   if (party !== "") {
     roleField().value = roleOf(party);
     nameField.value = nameOf(party);
@@ -42,7 +43,7 @@ export function openDoor(enter) {
       return;
     }
     note.textContent = "";
-    keep(`${chosenRole()}:${name}`);
+    keep(PARTY_KEY, `${chosenRole()}:${name}`);
     enter(`${chosenRole()}:${name}`);
   });
   showRole();
@@ -85,20 +86,8 @@ function roleField() {
   return /** @type {RadioNodeList} */ (form.elements.namedItem("role"));
 }
 
-/** @param {string} party */
-function keep(party) {
-  try {
-    sessionStorage.setItem(PARTY_KEY, party);
-  } catch {
-    // Storage may be switched off; it is then asked for again.
-  }
-}
-
-function recall() {
-  try {
-    const party = sessionStorage.getItem(PARTY_KEY) ?? "";
-    return roleOf(party) in ROLES ? party : "";
-  } catch {
-    return "";
-  }
+/** The party of before, where there is one. */
+function rememberedParty() {
+  const party = recall(PARTY_KEY);
+  return roleOf(party) in ROLES ? party : "";
 }

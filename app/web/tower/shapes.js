@@ -227,7 +227,7 @@ export function each(values, readOne) {
 
 /** @param {unknown} value */
 export function textOf(value) {
-  return value === undefined || value === null ? "" : String(value);
+  return ["string", "number", "boolean"].includes(typeof value) ? String(value) : "";
 }
 
 /** @param {unknown} value */

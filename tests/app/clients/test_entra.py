@@ -46,13 +46,13 @@ class Issuer:
         ]
         return web.json_response(self.documents.get("keys", {"keys": keys}))
 
-    def token(self, key_id: str = "k1", **changes: Any) -> str:
+    def token(self, key_id: str = "k1", typ: str = "JWT", **changes: Any) -> str:
         now = int(time.time())
         claims = {
             "aud": AUDIENCE, "iss": f"{self.url}/{TENANT}/v2.0", "exp": now + 600, "nbf": now - 10, "oid": CALLER,
         } | changes  # fmt: skip
         present = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(present, self.keys[key_id], algorithm="RS256", headers={"kid": key_id})
+        return jwt.encode(present, self.keys[key_id], algorithm="RS256", headers={"kid": key_id, "typ": typ})
 
 
 @pytest.fixture
@@ -113,6 +113,19 @@ async def test_another_token_is_not(issuer: Issuer, verifier: EntraVerifier, cha
     assert caught.value.challenge == 'Bearer error="invalid_token"'
 
 
+@pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+JWT"])
+async def test_a_token_says_that_it_is_for_access(issuer: Issuer, verifier: EntraVerifier, typ: str) -> None:
+    await verifier.verify(issuer.token(typ=typ))
+
+
+@pytest.mark.parametrize("typ", ["logout+jwt", "secevent+jwt", "application/dpop+jwt", "JWE"])
+async def test_what_an_issuer_signs_for_something_else_opens_nothing(
+    issuer: Issuer, verifier: EntraVerifier, typ: str
+) -> None:
+    with pytest.raises(NotAuthentic, match="something else"):
+        await verifier.verify(issuer.token(typ=typ))
+
+
 async def test_a_genuine_token_of_another_caller_is_forbidden(issuer: Issuer, verifier: EntraVerifier) -> None:
     with pytest.raises(WrongCaller):
         await verifier.verify(issuer.token(oid="somebody-else"))
@@ -162,6 +175,17 @@ async def test_keys_are_fetched_once_and_a_flood_of_unknown_ones_changes_nothing
     assert issuer.fetches == 1
 
 
+async def test_nor_does_a_flood_while_there_are_no_keys(issuer: Issuer, verifier: EntraVerifier) -> None:
+    """Whoever is down is not helped by being asked for every request."""
+    issuer.documents = {"keys": {"keys": []}}
+
+    for _ in range(10):
+        with pytest.raises(Overloaded):
+            await verifier.verify(issuer.token())
+
+    assert issuer.fetches == 1
+
+
 async def test_who_comes_during_the_first_fetch_waits_for_its_keys(issuer: Issuer, verifier: EntraVerifier) -> None:
     await asyncio.gather(*(verifier.verify(issuer.token()) for _ in range(3)))
 
@@ -192,8 +216,9 @@ async def test_a_rotated_key_is_found_after_the_pause(
 
 
 async def test_while_the_authority_is_down_the_service_is_asked_to_come_again(
-    issuer: Issuer, verifier: EntraVerifier
+    issuer: Issuer, verifier: EntraVerifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.clients.issuer_keys.FAILED_FETCH_PAUSE_SECONDS", 0)
     issuer.down = True
     with pytest.raises(Overloaded):
         await verifier.verify(issuer.token())
@@ -217,8 +242,9 @@ async def test_while_the_authority_is_down_the_service_is_asked_to_come_again(
     ids=str,
 )
 async def test_documents_of_another_shape_are_an_authority_that_is_down(
-    issuer: Issuer, verifier: EntraVerifier, documents: dict[str, Any]
+    issuer: Issuer, verifier: EntraVerifier, documents: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.clients.issuer_keys.FAILED_FETCH_PAUSE_SECONDS", 0)
     issuer.documents = documents
     with pytest.raises(Overloaded):
         await verifier.verify(issuer.token())

@@ -7,17 +7,15 @@ import pytest
 from app.clients.limiter import RateLimiter
 from app.upstream.policy import Limit
 from app.upstream.storage import StorageError
-from tests.app.fanout.redis.server import RedisServer
+from tests.app.fanout.redis.server import RedisServer, redis_of_its_own
 
 LIMIT = Limit(count=3, seconds=60)
 
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
+    with redis_of_its_own() as server:
+        yield server
 
 
 @pytest.fixture(params=["memory://", "sqlite:///data/x.db", "redis"])

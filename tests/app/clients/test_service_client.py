@@ -202,3 +202,42 @@ async def test_what_is_not_json_is_refused_before_it_is_sent(
         await publisher.send_to_all({"n": float("nan")})
 
     assert data_plane.requests == []
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda p, name: p.send_to_group(name, "x"),
+        lambda p, name: p.send_to_user(name, "x"),
+        lambda p, name: p.send_to_connection(name, "x"),
+        lambda p, name: p.add_connection_to_group(name, "c"),
+        lambda p, name: p.add_connection_to_group("g", name),
+        lambda p, name: p.remove_connection_from_group("g", name),
+        lambda p, name: p.remove_connection_from_all_groups(name),
+        lambda p, name: p.add_user_to_group(name, "u"),
+        lambda p, name: p.remove_user_from_group("g", name),
+        lambda p, name: p.remove_user_from_all_groups(name),
+        lambda p, name: p.grant_permission("sendToGroup", name, "g"),
+        lambda p, name: p.revoke_permission("sendToGroup", name, "g"),
+        lambda p, name: p.has_permission("sendToGroup", name, "g"),
+        lambda p, name: p.close_connection(name),
+        lambda p, name: p.close_group_connections(name),
+        lambda p, name: p.close_user_connections(name),
+        lambda p, name: p.connection_exists(name),
+        lambda p, name: p.group_exists(name),
+        lambda p, name: p.user_exists(name),
+        lambda p, name: anext(p.connections_in_group(name)),
+    ],
+)
+async def test_a_name_that_leads_elsewhere_in_the_path_is_not_asked_for(
+    data_plane: DataPlane,
+    publisher: AzureServiceClient,
+    verb: Callable[[AzureServiceClient, str], Awaitable[Any]],
+    name: str,
+) -> None:
+    """`groups/../:closeConnections` is to close everybody's."""
+    with pytest.raises(ServiceError) as caught:
+        await verb(publisher, name)
+
+    assert (caught.value.status, data_plane.requests) == (400, [])

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -13,7 +13,20 @@ from azure.core.exceptions import ClientAuthenticationError
 from app.clients.bearer import EntraBearer, KeyBearer
 from app.clients.webpubsub import ServiceSender
 from app.fanout.delivery import SendFailed
-from app.models.actions import Action, SendToAll, SendToGroup
+from app.models.actions import (
+    Action,
+    AddConnectionToGroup,
+    AddUserToGroup,
+    CloseClientConnection,
+    CloseGroupConnections,
+    GrantPermission,
+    RemoveConnectionFromGroup,
+    RemoveUserFromAllGroups,
+    SendToAll,
+    SendToConnection,
+    SendToGroup,
+    SendToUser,
+)
 from tests.app.clients.conftest import ACCEPTED, DataPlane, Link, Serve
 
 KEY = "a-key-of-at-least-thirty-two-bytes-000000"
@@ -221,3 +234,35 @@ async def test_closing_fails_what_is_on_its_way(serve: Serve) -> None:
 
     with pytest.raises(SendFailed, match=r"^the client was closed$"):
         await sending
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda name: SendToGroup(group=name, data="x"),
+        lambda name: SendToUser(user_id=name, data="x"),
+        lambda name: SendToConnection(connection_id=name, data="x"),
+        lambda name: CloseGroupConnections(group=name),
+        lambda name: CloseClientConnection(connection_id=name),
+        lambda name: AddConnectionToGroup(group=name, connection_id="c"),
+        lambda name: RemoveConnectionFromGroup(group="g", connection_id=name),
+        lambda name: AddUserToGroup(group="g", user_id=name),
+        lambda name: RemoveUserFromAllGroups(user_id=name),
+        lambda name: GrantPermission(connection_id=name, permission="sendToGroup", target_name="g"),
+    ],
+)
+async def test_what_would_lead_elsewhere_in_the_path_is_a_dead_letter(
+    data_plane: DataPlane, sender: ServiceSender, action: Callable[[str], Action], name: str
+) -> None:
+    """`groups/../:send` is to everybody. Nobody chooses a receiver by what a group or a device calls itself."""
+    failure = await failure_of(sender, action(name))
+
+    assert (failure.is_final, data_plane.requests) == (True, [])
+    assert name not in str(failure).split()
+
+
+async def test_such_a_name_among_the_excluded_hurts_nobody(data_plane: DataPlane, sender: ServiceSender) -> None:
+    await sender.send("Chat", SendToAll(data="x", excluded=("..",)))
+
+    assert len(data_plane.requests) == 1

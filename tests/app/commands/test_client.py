@@ -40,6 +40,7 @@ def refusal(*arguments: str) -> str:
         (("--url", "secret"), "--url: a URL starts with ws:// or wss:// and names a host"),
         (("--url", "ws://"), "--url: a URL starts with ws:// or wss:// and names a host"),
         (("--url", "ws://[secret"), "--url: this is not a URL"),
+        (("--bearer-file", "f", "--connection-string", KNOWN), "--bearer-file goes with --negotiate"),
         (("--negotiate", "ws://u"), "--negotiate: a URL starts with http:// or https:// and names a host"),
         (("--send-to-group", "g", "--connection-string", KNOWN), "--send-to-group is for --protocol raw"),
         (("--exec", "dance", "--connection-string", KNOWN), "--exec 'dance': there is no command dance"),

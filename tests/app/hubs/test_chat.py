@@ -142,16 +142,23 @@ async def test_the_token_says_who_it_is_and_the_query_does_not(stage: Stage) -> 
     assert client.user_id == "mia"
 
 
-async def test_without_a_token_the_query_says_who_it_is(stage: Stage) -> None:
-    client = HubClient(stage.hub)
+async def test_without_a_token_the_query_says_who_it_is_where_negotiate_believes_it_too(stage: Stage) -> None:
+    client = HubClient(stage.restarted(believes_query=True))
     await client.connect(query={"id": " zoë "})
 
     assert client.user_id == "zoë"
 
 
+async def test_elsewhere_who_has_no_token_is_nobody(stage: Stage) -> None:
+    with pytest.raises(Rejected) as caught:
+        await HubClient(stage.hub).connect(query={"id": "boss"})
+
+    assert caught.value.status == 401
+
+
 async def test_nobody_is_refused(stage: Stage) -> None:
     with pytest.raises(Rejected) as caught:
-        await HubClient(stage.hub).connect(query={"id": " "})
+        await HubClient(stage.restarted(believes_query=True)).connect(query={"id": " "})
 
     assert caught.value.status == 401
 

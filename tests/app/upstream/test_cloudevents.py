@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from app.models.events import (
     MqttUserEvent,
     UserEvent,
 )
+from app.models.mqtt import UserProperty
 from app.models.payloads import BinaryData, JsonData, ProtobufData, TextData
 from app.upstream.cloudevents import decode_context, kind_of, read_headers
 from app.upstream.errors import MalformedEvent
@@ -129,6 +131,21 @@ def test_a_quoted_cookie_is_read_as_it_was_written() -> None:
     assert event.cookies == {"a": "x; y", "b": '"q"', "c": '"', "d": ""}
 
 
+def test_a_device_may_send_metadata_too() -> None:
+    event = decode("user.e", b"x", ce_physicalconnectionid="ph", x_webpubsub_metadata_trace="t-91", mqtt_zone="sál")
+
+    assert isinstance(event, MqttUserEvent)
+    assert (event.metadata, event.user_properties) == ({"trace": "t-91"}, [("zone", "sál")])
+
+
+@pytest.mark.parametrize("value", ["é".encode(), "é".encode("latin-1")])
+def test_metadata_that_could_not_be_sent_back_is_none(value: bytes) -> None:
+    event = decode("user.e", b"x", content_type="text/plain", x_webpubsub_metadata_a=value, x_webpubsub_metadata_b="b")
+
+    assert isinstance(event, UserEvent)
+    assert event.metadata == {"b": "b"}
+
+
 def test_a_prefix_alone_names_nothing() -> None:
     sent = decode("user.e", b"x", content_type="text/plain", x_webpubsub_metadata_="y")
     published = decode("user.e", b"x", ce_physicalconnectionid="ph", mqtt_="y")
@@ -162,6 +179,21 @@ def test_a_connect_event_is_asked_by_name() -> None:
     assert event.query_value("room") == "a"  # type: ignore[union-attr]
     assert event.query_value("none") is None  # type: ignore[union-attr]
     assert event.client_certificates[0].fingerprint == "A1B2C3"  # type: ignore[union-attr]
+
+
+def test_a_null_is_nothing_wherever_it_stands() -> None:
+    body = (
+        b'{"claims":{"sub":null,"role":[null,"a"]},"query":{"q":null},"headers":null,"subprotocols":[null,"b"],'
+        b'"clientCertificates":[null,{},{"thumbprint":null,"content":null}],'
+        b'"mqtt":{"username":null,"userProperties":[null,{"name":"n","value":null}]}}'
+    )
+    event = decode("sys.connect", body, ce_physicalconnectionid="ph")
+
+    assert isinstance(event, MqttConnectEvent)
+    assert (event.claims, event.query, event.headers) == ({"sub": [], "role": ["a"]}, {"q": []}, {})
+    assert event.subprotocols == ["b"]
+    assert [one.fingerprint for one in event.client_certificates] == ["", ""]
+    assert (event.mqtt.username, event.mqtt.user_properties) == (None, (UserProperty(name="n"),))
 
 
 def test_mqtt_connect_has_its_credentials_and_hides_the_password() -> None:
@@ -240,3 +272,12 @@ def test_events_without_much_in_them() -> None:
     assert left.group == "sál-1/東"
     assert isinstance(gone, DisconnectedEvent)
     assert gone.reason is None
+
+
+def test_a_disconnect_nobody_can_read_is_one_all_the_same() -> None:
+    with structlog.testing.capture_logs() as logs:
+        event = decode("sys.disconnected", b'{"reason":7}')
+
+    assert isinstance(event, DisconnectedEvent)
+    assert event.reason is None
+    assert [(line["event"], line["connection_id"]) for line in logs] == [("disconnected cannot be read", "c")]

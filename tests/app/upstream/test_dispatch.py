@@ -93,14 +93,14 @@ def test_a_response_may_carry_metadata_properties_cookies_and_state() -> None:
     "answer",
     [
         UserEventResponse(metadata={"a": "x\r\nSet-Cookie: b=c"}),
+        UserEventResponse(metadata={"a": "x\x0bb: c"}),
+        UserEventResponse(metadata={"a": "\x1b[2J"}),
         UserEventResponse(metadata={"a b": "x"}),
         UserEventResponse(metadata={"a\r\nb": "x"}),
         UserEventResponse(metadata={"a": "é"}),
         UserEventResponse(metadata={"a": "x" * 1025}),
         UserEventResponse(metadata={"a" * 257: "x"}),
         UserEventResponse(metadata={f"k{n}": "x" * 1000 for n in range(9)}),
-        UserEventResponse(user_properties=[("a", "x\0")]),
-        UserEventResponse(user_properties=[("", "x")]),
         UserEventResponse(cookies={"a b": "x"}),
         BinaryData(data=b"x", content_type="a\r\nb: c"),
         BinaryData(data=b"x", content_type=""),
@@ -111,6 +111,16 @@ def test_a_response_may_carry_metadata_properties_cookies_and_state() -> None:
 def test_what_a_header_or_json_cannot_carry_is_the_handlers_error(answer: Any) -> None:
     with pytest.raises(HandlerError):
         encode_user_event(user_event(), answer)
+
+
+def test_user_properties_that_no_header_carries_are_left_out() -> None:
+    """A device chose them: handing them back must not fail, or the event would come again."""
+    properties = [("a", "x\0"), ("", "x"), ("b c", "x"), ("d", "x\r\ny: z"), ("e", "é"), ("F", "x"), ("f", "y")]
+    with structlog.testing.capture_logs() as logs:
+        reply = encode_user_event(user_event(), UserEventResponse(user_properties=properties))
+
+    assert reply.headers == ((b"mqtt-f", b"x"), (b"mqtt-f", b"y"))
+    assert [(line["event"], line["count"]) for line in logs] == [("user properties left out", 5)]
 
 
 def test_a_cookie_value_cannot_break_out_of_its_line() -> None:
@@ -240,3 +250,43 @@ async def test_who_declines_answers_and_the_state_that_was_set_is_kept() -> None
     assert (reply.status, dict(reply.headers)[b"content-type"]) == (200, b"application/json")
     assert reply.body == b'{"type":"error","event":"e","code":"too-early","message":"not yet","again":"tomorrow"}'
     assert b"ce-connectionstate" in dict(reply.headers)
+
+
+@pytest.mark.parametrize(("read", "sentence"), [("text", b"is not text"), ("value", b"is not JSON")])
+async def test_data_of_another_kind_than_the_hub_reads_is_the_clients_mistake(read: str, sentence: bytes) -> None:
+    class Reader(Hub):
+        name = "chat"
+
+        async def on_user_event(self, event: UserEvent) -> Any:
+            return getattr(event, read)
+
+    reply = (await dispatch(Reader(), UserEvent(data=BinaryData(data=b"\xff")).within(context()))).reply
+
+    assert (reply.status, reply.body.endswith(sentence)) == (400, True)
+
+
+SUBJECT = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "claims"),
+    [("mia", {"sub": [" mia"]}), ("mia", {"sub": ["mia\t"]}), ("mia", {SUBJECT: ["mia", "mia "]}), ("mia ", {})],
+)
+async def test_who_is_somebody_else_but_for_a_blank_is_refused(user_id: str, claims: dict[str, list[str]]) -> None:
+    """A header is trimmed on its way: the hub would see the other one."""
+    event = ConnectEvent(claims=claims).within(context(user_id=user_id))
+
+    assert (await dispatch(Hub(), event)).reply.status == 401
+
+
+@pytest.mark.parametrize("claims", [{}, {"sub": ["mia"]}, {"sub": ["jonas"]}, {"sub": ["Mia Lee"]}])
+async def test_who_is_another_by_more_than_a_blank_is_the_hubs_to_judge(claims: dict[str, list[str]]) -> None:
+    event = ConnectEvent(claims=claims).within(context(user_id="mia"))
+
+    assert (await dispatch(Hub(), event)).reply.status == 204
+
+
+@pytest.mark.parametrize("user_id", [" mia", "mia ", "\u00a0mia"])
+def test_a_hub_names_nobody_with_a_blank_at_an_end(user_id: str) -> None:
+    with pytest.raises(HandlerError, match="blank"):
+        encode_connect(connect(), ConnectResponse(user_id=user_id))

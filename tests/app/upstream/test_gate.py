@@ -31,7 +31,16 @@ def test_the_code_of_the_url_opens(query: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [b"", b"code=", b"code=S%C3%A9cret", b"code=s%C3%A9cret%20", b"kode=s%C3%A9cret", b"code=\xff"]
+    "query",
+    [
+        b"",
+        b"code=",
+        b"code=S%C3%A9cret",
+        b"code=s%C3%A9cret%20",
+        b"kode=s%C3%A9cret",
+        b"code=\xff",
+        b"a&" * 100 + b"code=s%C3%A9cret",
+    ],
 )
 def test_another_code_does_not(query: bytes) -> None:
     with pytest.raises(NotAuthentic, match="WEBHOOK_CODE"):

@@ -6,6 +6,7 @@ import pytest
 
 from app.models.actions import CloseClientConnection
 from app.models.events import ConnectEvent, UserEvent
+from app.models.payloads import JsonData
 from app.models.responses import ConnectResponse
 from app.upstream.errors import Rejected
 from app.upstream.guard import GuardedHub
@@ -56,6 +57,13 @@ class OpenHub(Hub):
     async def on_connect(self, event: ConnectEvent) -> ConnectResponse | None:
         name = event.query_value("as")
         return ConnectResponse(user_id=name, groups=("own",)) if name else None
+
+    @on_event("say")
+    async def say(self, event: UserEvent) -> str:
+        """Stores what its client wrote, under the client's own names."""
+        if isinstance(event.data, JsonData) and isinstance(event.value, dict):
+            event.state.update(event.value)
+        return f"{event.name} done"
 
     @on_event("*")
     async def anything(self, event: UserEvent) -> str:
@@ -171,3 +179,15 @@ async def test_everything_else_passes(limiter: Counting) -> None:
     await hub.run()
 
     assert heard == ["connected", "joined", "left", "disconnected", "run"]
+
+
+@pytest.mark.parametrize("marks", [["staff"], ["people", "staff"], [], None, "staff"])
+async def test_what_a_hub_stores_for_its_client_changes_no_right(hub: GuardedHub, marks: object) -> None:
+    client = HubClient(hub)
+    await client.connect(user_id="mia")
+
+    await client.send("say", {"policy": marks, "colour": "red"})
+    answer = await client.send("reboot", "now")
+
+    assert b'"code":"not-allowed"' in answer.body
+    assert client.state == {"policy": ["people"], "colour": "red"}

@@ -7,6 +7,7 @@ import pytest
 
 from app.models.events import ConnectEvent, DisconnectedEvent, GroupJoinedEvent, GroupLeftEvent, UserEvent
 from app.models.payloads import JsonData
+from app.models.responses import ConnectResponse
 from app.upstream.errors import Rejected
 from app.upstream.hub import Environment, Hub, on_event
 from app.upstream.publisher import Publisher
@@ -208,3 +209,27 @@ def test_hubs_are_found_without_case_and_named_once() -> None:
     assert registry.get("other") is None
     with pytest.raises(HubError, match="two hubs"):
         HubRegistry([Base(), Base()])
+
+
+async def knock(environment: Environment, **claims: Any) -> str | None:
+    """Whom a client that says `?id=boss` is taken for."""
+
+    class Door(Hub):
+        name = "door"
+
+        async def on_connect(self, event: ConnectEvent) -> ConnectResponse:
+            return ConnectResponse(user_id=environment.who(event))
+
+    client = HubClient(Door())
+    await client.connect(query={"id": "boss"}, **claims)
+    return client.user_id
+
+
+async def test_the_token_says_who_it_is_and_the_query_only_where_it_is_believed() -> None:
+    assert await knock(Environment(believes_query=True), user_id="mia") == "mia"
+    assert await knock(Environment(believes_query=True), claims={"sub": ["mia"]}) == "mia"
+    assert await knock(Environment(believes_query=True, development=True)) == "boss"
+    assert (await knock(Environment(development=True)) or "").startswith("guest-")
+    with pytest.raises(Rejected) as refusal:
+        await knock(Environment())
+    assert refusal.value.status == 401

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.main import create_app
-from app.models.events import ConnectedEvent, UserEvent
+from app.models.events import ConnectedEvent, ConnectEvent, UserEvent
 from app.services import Services
 from app.upstream.errors import Overloaded
 from app.upstream.hub import Answer, Hub, on_event
@@ -32,6 +32,9 @@ class Restless(Hub):
         self.ran: list[str] = []
         self.began = asyncio.Event()
         self.gate = asyncio.Event()
+
+    async def on_connect(self, event: ConnectEvent) -> None:
+        raise Overloaded("the outbox is full", retry_after_seconds=7)
 
     async def on_connected(self, event: ConnectedEvent) -> None:
         self.ran.append(event.connection_id)
@@ -132,6 +135,17 @@ async def test_a_hub_may_say_it_is_busy(client: httpx.AsyncClient) -> None:
     answer = await client.post("/eventhandler", headers=event("user", "busy"), content=b"x")
 
     assert (answer.status_code, answer.headers["retry-after"], answer.text) == (503, "7", "busy, try again")
+
+
+@pytest.mark.parametrize(("version", "code"), [(4, 3), (5, 136)])
+async def test_a_device_is_told_in_its_own_terms_that_it_is_busy(
+    client: httpx.AsyncClient, version: int, code: int
+) -> None:
+    headers = event("sys", "connect", connection_id="dev-9", ce_physicalConnectionId="ph-01")
+    answer = await client.post("/eventhandler", headers=headers, json={"mqtt": {"protocolVersion": version}})
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
+    assert answer.json() == {"mqtt": {"code": code, "reason": "busy, try again"}}
 
 
 async def test_a_handler_that_awaits_what_was_cancelled_has_failed(client: httpx.AsyncClient) -> None:

@@ -39,13 +39,15 @@ def plan(shipment: str = "S-1", **changes: Any) -> Message:
 class Stage:
     """`storage` may be shared with another stage: that is another replica."""
 
-    def __init__(self, storage: Storage | None = None, *, development: bool = False) -> None:
+    def __init__(
+        self, storage: Storage | None = None, *, development: bool = False, believes_query: bool = True
+    ) -> None:
         self.now = START
         self.storage = storage if storage is not None else MemoryStorage(lambda: self.now)
         self.publisher = RecordingPublisher()
         self.hub = ControlTowerHub(
             self.publisher,
-            Environment(development=development),
+            Environment(development=development, believes_query=believes_query),
             self.storage,
             History(self.storage),
             Roster(self.storage),

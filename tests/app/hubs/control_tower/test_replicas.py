@@ -10,7 +10,7 @@ from app.hubs.control_tower import watch
 from app.storage.redis_storage import RedisStorage
 from app.upstream.memory_storage import MemoryStorage
 from app.upstream.storage import Storage
-from tests.app.fanout.redis.server import RedisServer
+from tests.app.fanout.redis.server import RedisServer, redis_of_its_own
 from tests.app.hubs.control_tower.stage import CUSTOMER, TOWER, VEHICLE, WAREHOUSE, Stage
 
 HERE = {"lat": 52.5, "lon": 13.4}
@@ -26,10 +26,8 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
+    with redis_of_its_own() as server:
+        yield server
 
 
 @pytest.fixture(params=["memory", "redis"])

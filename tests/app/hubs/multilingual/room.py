@@ -103,7 +103,7 @@ class Room:
     patience_seconds: float = 10
     settle_seconds: float = 5
 
-    def hub(self, translator: FakeTranslator | None = None) -> MultilingualHub:
+    def hub(self, translator: FakeTranslator | None = None, *, believes_query: bool = True) -> MultilingualHub:
         return MultilingualHub(
             self.publisher,
             self.publisher,
@@ -111,7 +111,7 @@ class Room:
             Roster(self.storage, settle_seconds=self.settle_seconds),
             self.storage,
             translator or self.translator,
-            Environment(),
+            Environment(believes_query=believes_query),
             patience_seconds=self.patience_seconds,
         )
 

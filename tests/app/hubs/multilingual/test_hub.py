@@ -202,6 +202,13 @@ async def test_at_the_door_a_language_nobody_translates_to_is_refused() -> None:
     assert caught.value.status == 400
 
 
+async def test_who_has_no_token_is_nobody_where_negotiate_does_not_believe_the_query() -> None:
+    with pytest.raises(Rejected) as caught:
+        await HubClient(Room(FakeTranslator()).hub(believes_query=False)).connect(query={"id": "boss"})
+
+    assert caught.value.status == 401
+
+
 async def test_nobody_is_refused() -> None:
     with pytest.raises(Rejected) as caught:
         await HubClient(Room(FakeTranslator()).hub()).connect(query={"id": " "}, subprotocols=[PUBSUB])
