@@ -7,7 +7,7 @@ param upstreamUri string
 @description('Client id that event handler tokens are issued for')
 param webhookAudience string
 
-@description('Hub name to properties, as `webpubsub hubs` or `webpubsub policy export` print them')
+@description('Hub name to properties, as `webpubsub policy export` prints them')
 param hubs object
 
 resource webPubSub 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = {

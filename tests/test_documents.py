@@ -34,7 +34,7 @@ async def test_the_hub_is_built_as_the_server_builds_it_and_lets_people_in() -> 
     hub = build_hub(shown()["EchoHub"], {Publisher: RecordingPublisher()})
     client = HubClient(hub)
 
-    await client.connect(query={"id": "mia"})
+    await client.connect(user_id="mia")
 
     assert client.user_id == "mia"
 

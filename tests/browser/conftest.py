@@ -5,9 +5,11 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, async_playwright, expect
 
@@ -15,6 +17,7 @@ from app.devserver import run_dev
 from localpubsub.server import LocalPubSub
 from localpubsub.testing import JSON_SUBPROTOCOL, Client
 
+HERE = Path(__file__).parent
 HUB = "Sample_ChatApp"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = (
@@ -187,6 +190,13 @@ class Chat:
             self.complaints.append(message.text)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One event loop for every test here, that of the browser they share; so async fixtures name its scope too."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
 def chromium() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
@@ -199,8 +209,9 @@ async def launched(executable: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    """One for every test here; what a test does is in contexts of its own."""
     executable = chromium()
     if executable is None:
         reason = f"no browser: none of {', '.join(CHROMIUM_NAMES)} is installed"
@@ -223,13 +234,13 @@ async def running_chat(browser: Browser, *hubs: str) -> AsyncIterator[Chat]:
         assert chat.complaints == []
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def chat(browser: Browser) -> AsyncIterator[Chat]:
     async with running_chat(browser, "app.hubs.chat:ChatHub") as chat:
         yield chat
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def guarded_chat(browser: Browser) -> AsyncIterator[Chat]:
     """A chat whose hub refuses: see `GuardedChat`."""
     async with running_chat(browser, "tests.browser.guarded_chat:GuardedChat") as chat:

@@ -289,6 +289,10 @@ async def test_whatever_a_service_client_sends_is_shown_or_ignored_but_breaks_no
         {"type": "presence"},
         {"type": "error", "key": 3},
         {"type": "no such type"},
+        {"type": "__proto__", "room": "__proto__", "message": "x"},
+        # What no text can be made of.
+        {"from": {"toString": 1, "valueOf": 1}, "message": {"toString": None, "valueOf": None}},
+        {"type": "presence", "user": {"toString": 1, "valueOf": 1}, "in": True},
     ]
 
     await chat.send(*odd)

@@ -24,6 +24,6 @@ async def test_of_a_hub_of_ones_own_it_says_that_it_has_no_page(browser: Browser
     async with running_chat(browser, "tests.e2e.shout_hub:ShoutHub") as other:
         page = (await other.visit("/")).page
 
-        await expect(page.get_by_text("None of the three is served here")).to_be_visible()
+        await expect(page.get_by_text("The hubs here have no page: shout")).to_be_visible()
         await expect(page.get_by_role("heading", name="Chat")).to_be_hidden()
         await expect(page.get_by_role("link", name="API documents")).to_be_visible()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import aiohttp
-import pytest
+import pytest_asyncio
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
@@ -69,13 +69,13 @@ class Speaker:
         await self.page.locator("#message").press("Enter")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def room(browser: Browser) -> AsyncIterator[Chat]:
     async with running_chat(browser, "app.hubs.multilingual.hub:MultilingualHub") as chat:
         yield chat
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def moody_room(browser: Browser) -> AsyncIterator[Chat]:
     """See `MoodyRoom`."""
     async with running_chat(browser, "tests.browser.moody_room:MoodyRoom") as chat:

@@ -1,9 +1,8 @@
 """Two upstreams and one Redis: whoever asks either of them sees the same room."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import pytest
 from playwright.async_api import Browser, expect
 
 from app.main import create_app
@@ -13,14 +12,6 @@ from localpubsub.config import EventHandler, GroupPresence, HubSettings, Service
 from localpubsub.server import LocalPubSub
 from tests.app.fanout.redis.server import RedisServer
 from tests.browser.conftest import HUB, Chat
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import Chat, running_chat
@@ -27,7 +27,7 @@ from tests.browser.tower_stage import (
 MARKUP = "<img src=x onerror=\"document.title='broken'\"> <b>bold</b>"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def tower(browser: Browser) -> AsyncIterator[Chat]:
     async with running_chat(browser, HUB_PATH) as tower:
         yield tower
@@ -318,6 +318,8 @@ async def test_whatever_a_service_client_sends_is_shown_or_ignored_but_breaks_no
         {"type": "charts", "perMinute": [[None, None]], "lateness": [7, [None, None, None]]},
         {"type": "message", "id": 4, "from": ["a"], "message": {"b": 1}},
         {"type": "accepted"},
+        {"type": "alert", "alert": {"id": "b", "kind": "__proto__", "shipment": {"toString": 1, "valueOf": 1}}},
+        {"type": "message", "id": 5, "from": {"toString": 1, "valueOf": 1}, "message": "x"},
         {"type": "no such type"},
     ]
 

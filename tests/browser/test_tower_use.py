@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from app.simulation.config import Config
@@ -18,7 +18,7 @@ from tests.browser.tower_stage import HUB_PATH, TOWER, V1, WH1, Watcher, carry, 
 FLEET = 2_000
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def tower(browser: Browser) -> AsyncIterator[Chat]:
     async with running_chat(browser, HUB_PATH) as tower:
         yield tower
@@ -234,14 +234,16 @@ async def test_only_alerts_are_announced(tower: Chat) -> None:
     announced = ops.page.locator("[aria-live], [role=status], [role=log], [role=alert]")
     before = await announced.all_text_contents()
 
-    async with party(tower, V1) as driver:
-        await driver.send("position", {"lat": 51.5, "lon": 13.5})
+    await drive(tower)
     await expect(ops.page.locator("#figure-vehicles")).to_have_text("1")
     async with party(tower, WH1) as warehouse:
         await warehouse.send("tell", {"to": "tower", "message": "good morning"})
     await expect(ops.page.locator("#messages-list")).to_contain_text("good morning")
 
     assert await announced.all_text_contents() == before
+
+    await drive(tower, lat=51.5, lon=13.5)
+    await expect(ops.page.get_by_role("log", name="New alerts")).to_contain_text("Off route, S-1")
 
 
 async def test_two_thousand_vehicles_leave_the_page_to_its_user(tower: Chat) -> None:

@@ -30,6 +30,16 @@ async def test_a_device_comes_in_by_its_secret_and_reports(localpubsub: LocalSer
             assert all(isinstance(one, Published | Said) for one in heard)
 
 
+async def test_the_device_of_the_page_reports(localpubsub: LocalService) -> None:
+    page = module_of("docs/howto/mqtt.md")
+    async with served(localpubsub, page.SeaHub) as upstream, localpubsub.client("sea", "mia") as mia:
+        async with asyncio.timeout(60):
+            await asyncio.to_thread(page.report, upstream, localpubsub.port)
+
+        await mia.expect(type="message", group="waves", fromUserId="buoy7")
+        await mia.expect(type="message", data={"device": "buoy7", "metres": 2.5})
+
+
 async def test_a_device_with_another_secret_stays_outside(localpubsub: LocalService) -> None:
     page = module_of("docs/howto/mqtt.md")
     async with served(localpubsub, page.SeaHub):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from localpubsub.server import LocalPubSub
 from tests.e2e.test_commands import environment
 
-SECONDS = 30
+SECONDS = 60
 EVERYTHING = ("--role", "webpubsub.joinLeaveGroup", "--role", "webpubsub.sendToGroup")
 
 

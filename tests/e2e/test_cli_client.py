@@ -147,7 +147,7 @@ async def test_a_script_ends_when_it_was_told_to(env: dict[str, str]) -> None:
     say = ("--exec", "sendtogroup reef hi")
 
     enough, missing, elapsed = await asyncio.gather(
-        run(*hub, *say, *say, "--count", "1", "--for", "25", **env),
+        run(*hub, *say, *say, "--count", "1", "--for", "300", **env),
         run(*hub, "--count", "1", "--for", "0.1", "--user-id", "alone", "--protocol", "raw", **env),
         run(*hub, "--for", "0.1", **env),
     )
@@ -226,6 +226,35 @@ async def test_access_from_an_upstream(env: dict[str, str], service: LocalPubSub
     assert let_in.lines[0].startswith("connected as mia")
     assert let_in.code == 0
     assert refused == (1, [], ["webpubsub: refused with 400: by the upstream: missing user id"])
+
+
+async def test_access_from_an_upstream_for_whoever_has_a_bearer_token(
+    env: dict[str, str], service: LocalPubSub, upstream: RecordingUpstream, tmp_path: Path
+) -> None:
+    def answer(received: Received) -> web.Response:
+        if received.method == "GET":
+            if received.headers.get("Authorization") != "Bearer a.b.c":
+                return web.Response(status=401)
+            return web.json_response({"url": client_url(service, user="mia")})
+        return web.Response(status=204)
+
+    upstream.answer = answer
+    good, empty = tmp_path / "good", tmp_path / "empty"
+    good.write_text("a.b.c\n")
+    empty.write_text("\n")
+
+    let_in, refused, without, gone = await asyncio.gather(
+        run("client", "--negotiate", upstream.url, "--bearer-file", str(good), "--exec", "ping"),
+        run("client", "--negotiate", upstream.url, "--exec", "ping"),
+        run("client", "--negotiate", upstream.url, "--bearer-file", str(empty)),
+        run("client", "--negotiate", upstream.url, "--bearer-file", str(tmp_path / "none")),
+    )
+
+    assert (let_in.code, let_in.lines[0].split(",")[0][:16]) == (0, "connected as mia")
+    assert refused.code == 1
+    assert "refused with 401" in refused.errors[0]
+    said = ["webpubsub: the bearer file cannot be read, or holds no token"]
+    assert (without, gone) == ((1, [], said), (1, [], said))
 
 
 async def test_a_connection_closed_by_the_upstream_ends_well_and_says_why(

@@ -84,16 +84,17 @@ async def fails(*arguments: str, folder: Path, **env: str) -> str:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_dev_serves_the_chat_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     async with command("dev", "--port", "0", "--service-port", "0", folder=tmp_path) as running:
-        url = await running.until(r"Chat\s+(http://localhost:\d+)/")
+        url = await running.until(r"Pages\s+(http://localhost:\d+)")
         await running.until(r"(Endpoint=http://localhost:\d+;AccessKey=\S+;Version=1.0;)")
         async with aiohttp.ClientSession() as session:
             async with session.get(f"{url}/negotiate", params={"id": "mia"}) as response:
                 access = await response.json()
             async with session.ws_connect(access["url"]) as socket:
                 assert (await socket.receive_json(timeout=5))["message"] == "mia joined"
-                assert await running.stop(number) == 0
+                # Whoever answers the goodbye is not waited for.
+                status, goodbye = await asyncio.gather(running.stop(number), socket.receive(timeout=30))
+                assert status == 0
                 # The service goes first, and says why.
-                goodbye = await socket.receive(timeout=5)
                 assert (goodbye.type, goodbye.data) == (aiohttp.WSMsgType.CLOSE, 1001)
     assert "Traceback" not in "".join(running.lines)
 
@@ -124,23 +125,35 @@ async def test_serve_answers_and_stops_cleanly(tmp_path: Path) -> None:
 
 
 async def test_serve_refuses_what_could_not_work(tmp_path: Path) -> None:
-    assert "WEBPUBSUB_CONNECTION_STRING" in await fails("serve", folder=tmp_path)
-    unverifiable = {"WEBPUBSUB_ENDPOINT": "https://contoso.webpubsub.azure.com"}
-    assert "ALLOW_UNVERIFIED_WEBHOOKS" in await fails("serve", folder=tmp_path, **unverifiable)
-    assert "AccessKey" in await fails("serve", folder=tmp_path, WEBPUBSUB_CONNECTION_STRING="Endpoint=https://x")
     known = {"WEBPUBSUB_CONNECTION_STRING": CONNECTION_STRING}
-    assert "nowhere" in await fails("serve", folder=tmp_path, HUBS="nowhere:Hub", **known)
+    nothing, unverifiable, keyless, hubless = await asyncio.gather(
+        fails("serve", folder=tmp_path),
+        fails("serve", folder=tmp_path, WEBPUBSUB_ENDPOINT="https://contoso.webpubsub.azure.com"),
+        fails("serve", folder=tmp_path, WEBPUBSUB_CONNECTION_STRING="Endpoint=https://x"),
+        fails("serve", folder=tmp_path, HUBS="nowhere:Hub", **known),
+    )
+
+    assert "WEBPUBSUB_CONNECTION_STRING" in nothing
+    assert "ALLOW_UNVERIFIED_WEBHOOKS" in unverifiable
+    assert "AccessKey" in keyless
+    assert "nowhere" in hubless
 
 
 async def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         known = {"WEBPUBSUB_CONNECTION_STRING": CONNECTION_STRING}
+        of_dev, of_its_service, of_serve, of_local = await asyncio.gather(
+            fails("dev", "--port", port, "--service-port", "0", folder=tmp_path),
+            fails("dev", "--port", "0", "--service-port", port, folder=tmp_path),
+            fails("serve", "--port", port, folder=tmp_path, **known),
+            fails("local", "--port", port, folder=tmp_path),
+        )
 
-        assert "--service-port" in await fails("dev", "--port", port, "--service-port", "0", folder=tmp_path)
-        assert "--service-port" in await fails("dev", "--port", "0", "--service-port", port, folder=tmp_path)
-        assert port in await fails("serve", "--port", port, folder=tmp_path, **known)
-        assert port in await fails("local", "--port", port, folder=tmp_path)
+    assert "--service-port" in of_dev
+    assert "--service-port" in of_its_service
+    assert port in of_serve
+    assert port in of_local
 
 
 async def test_uvicorn_serves_the_app_by_its_name(tmp_path: Path) -> None:
@@ -195,10 +208,17 @@ async def test_local_reads_a_file(tmp_path: Path) -> None:
 
 
 async def test_local_says_what_it_cannot_work_with(tmp_path: Path) -> None:
-    assert "32 bytes" in await fails("local", "--access-key", "short", folder=tmp_path)
-    assert "not an http or https URL" in await fails("local", "--event-handler", "nonsense", folder=tmp_path)
-    assert "cannot read" in await fails("local", "--config", "nothing.toml", folder=tmp_path)
-    assert "access key of your own" in await fails("local", "--host", "0.0.0.0", folder=tmp_path)
+    key, url, file, host = await asyncio.gather(
+        fails("local", "--access-key", "short", folder=tmp_path),
+        fails("local", "--event-handler", "nonsense", folder=tmp_path),
+        fails("local", "--config", "nothing.toml", folder=tmp_path),
+        fails("local", "--host", "0.0.0.0", folder=tmp_path),
+    )
+
+    assert "32 bytes" in key
+    assert "not an http or https URL" in url
+    assert "cannot read" in file
+    assert "access key of your own" in host
 
 
 async def test_a_printed_url_opens_the_local_service(tmp_path: Path) -> None:

@@ -1,20 +1,9 @@
 """What was answered arrives though the process that answered is killed. In full: `python -m tests.e2e.crash`."""
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.app.fanout.redis.server import RedisServer
 from tests.e2e.crash import Report, survive
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
 
 
 def is_whole(report: Report) -> None:

@@ -147,14 +147,18 @@ async def test_a_second_upstream_on_one_file_is_refused_in_one_sentence(service:
     async with command(*SERVE, folder=tmp_path, **env) as first:
         await first.until(LISTENS)
 
-        for log_format in ("json", "console"):
-            lines = (await fails(*SERVE, folder=tmp_path, LOG_FORMAT=log_format, **env)).splitlines()
-            [last] = [line for line in lines if line.startswith("webpubsub: ")]  # warnings of the log are beside it
+        store = "sqlite:///data/upstream.db"  # of itself `dev` keeps nothing
+        in_json, on_console, of_dev = await asyncio.gather(
+            fails(*SERVE, folder=tmp_path, LOG_FORMAT="json", **env),
+            fails(*SERVE, folder=tmp_path, LOG_FORMAT="console", **env),
+            fails("dev", "--port", "0", "--service-port", "0", folder=tmp_path, STORE=store),
+        )
+        for text in (in_json, on_console):
+            # Warnings of the log are beside it.
+            [last] = [line for line in text.splitlines() if line.startswith("webpubsub: ")]
             assert last.startswith("webpubsub: data/upstream.db is used by another process")
             assert "STORE=redis://" in last
-        store = "sqlite:///data/upstream.db"  # of itself `dev` keeps nothing
-        text = await fails("dev", "--port", "0", "--service-port", "0", folder=tmp_path, STORE=store)
-        assert text.splitlines()[-1].startswith("webpubsub: data/upstream.db is used by another process")
+        assert of_dev.splitlines()[-1].startswith("webpubsub: data/upstream.db is used by another process")
 
         # Not ours to end, but what it logs is.
         async with command("app.main:app", "--port", "0", folder=tmp_path, module="uvicorn", **env) as other:

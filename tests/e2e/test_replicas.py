@@ -1,7 +1,7 @@
 """Two replicas that share Redis: whichever gets a delivery, it runs once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -12,14 +12,6 @@ from app.server import bind, serving
 from bench.data_plane import DataPlane
 from tests.app.conftest import KEY, event, settings
 from tests.app.fanout.redis.server import RedisServer
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
 
 
 @pytest.fixture

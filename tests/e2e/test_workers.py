@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,14 +16,6 @@ from tests.app.fanout.redis.server import RedisServer
 from tests.e2e.test_commands import CONNECTION_STRING, Running, command, fails
 
 SECONDS = 30
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.remove()
 
 
 @asynccontextmanager
