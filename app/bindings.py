@@ -23,7 +23,6 @@ from typing import Annotated, assert_never
 from fastapi import Depends, HTTPException, Request, Response
 
 from app.dependencies import get_services
-from app.direct import read_body
 from app.models.context import (
     ConnectedEventRequest,
     ConnectEventRequest,
@@ -53,6 +52,7 @@ from app.models.events import (
     UserEvent,
 )
 from app.models.negotiate import ClientProtocol
+from app.serving.direct import read_body
 from app.upstream.cloudevents import GROUP_PRESENCE, USER, Headers, read_headers
 from app.upstream.errors import NotAuthentic, Refused, ServiceError, WrongCaller
 from app.upstream.gate import Caller

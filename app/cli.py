@@ -20,10 +20,10 @@ from app.console import fail, out, read_settings
 from app.logging import configure_logging
 from app.main import create_app
 from app.models.negotiate import ClientProtocol
-from app.server import DidNotStart, bind, run, serving, until_stopped
+from app.serving.server import DidNotStart, bind, run, serving, until_stopped
+from app.serving.workers import Workers, reason_against
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
-from app.workers import Workers, reason_against
 
 cli = typer.Typer(
     no_args_is_help=True,

@@ -11,8 +11,8 @@ from secrets import token_urlsafe
 from typing import Any
 
 from app.main import create_app
-from app.own_names import OwnNames
-from app.server import DidNotStart, bind, serving
+from app.serving.own_names import OwnNames
+from app.serving.server import DidNotStart, bind, serving
 from app.settings import Settings
 from app.upstream.registry import load_hub_class
 from localpubsub.__main__ import main as local_main

@@ -7,13 +7,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.direct import DirectFastAPI
 from app.logging import configure_logging
 from app.openapi import describe
 from app.routers import docs, health, members, pages
 from app.routers.eventhandler import EventHandlerEndpoint
 from app.routers.negotiate import NegotiateEndpoint, NegotiateRules
 from app.services import PublisherFor, Services
+from app.serving.direct import DirectFastAPI
 from app.settings import Settings
 
 

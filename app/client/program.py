@@ -11,7 +11,7 @@ from app.client.frames import Data, Message
 from app.client.protocols import NotCarried
 from app.client.session import Outcome
 from app.client.words import NotUnderstood, Quit, Said, ShowHelp, read
-from app.server import until_stopped
+from app.serving.server import until_stopped
 
 FINE, FAILED = 0, 1
 GOODBYE_SECONDS = 1

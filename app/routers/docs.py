@@ -6,8 +6,8 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from app.browser_headers import FRAMED_BY_NOBODY
 from app.routers.pages import WEB
+from app.serving.browser_headers import FRAMED_BY_NOBODY
 
 ASSETS = "/docs/assets"
 POLICY = f"default-src 'self'; img-src 'self' data:; {FRAMED_BY_NOBODY}"

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from app.direct import ClientGone, Receive, Scope, Send, read_body, send_reply
+from app.serving.direct import ClientGone, Receive, Scope, Send, read_body, send_reply
 from app.upstream.cloudevents import Lines
 from app.upstream.gate import UNKNOWN, Caller
 from app.upstream.reply import Reply, text

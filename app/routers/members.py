@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 
 from app.clients.client_tokens import ClientTokens
 from app.dependencies import ServicesDep
-from app.direct import Receive, Scope, Send
+from app.serving.direct import Receive, Scope, Send
 from app.upstream.errors import NotAuthentic, Refused
 from app.upstream.roster import Change, Roster
 from app.upstream.storage import FellBehind, StorageError

@@ -10,8 +10,8 @@ import structlog
 
 from app.clients.access import AccessIssuer
 from app.clients.identity import Asked, Identity, QueryIdentity, Visitor, minutes_left
-from app.direct import Receive, Scope, Send, send_reply
 from app.models.negotiate import ClientAccess, ClientProtocol
+from app.serving.direct import Receive, Scope, Send, send_reply
 from app.upstream.errors import MalformedEvent, NotAuthentic, NotFound, Overloaded, Refused, ServiceError, WrongCaller
 from app.upstream.gate import MOST_PARAMETERS, subscriber
 from app.upstream.guard import Limiter

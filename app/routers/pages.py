@@ -7,9 +7,9 @@ from fastapi import APIRouter, FastAPI, HTTPException, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
-from app.browser_headers import FRAMED_BY_NOBODY
 from app.clients.access import client_url
 from app.dependencies import ServicesDep
+from app.serving.browser_headers import FRAMED_BY_NOBODY
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 

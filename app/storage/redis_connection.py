@@ -113,6 +113,11 @@ class RedisConnection:
             return await reply
         except (RedisError, OSError) as error:
             raise await self._failure(error) from None
+        except RuntimeError as error:
+            # What uvloop says where a connection goes in the moment something is written to it.
+            if "closed" not in str(error):
+                raise
+            raise StorageError("Redis cannot be reached") from None
 
     async def _failure(self, error: Exception) -> StorageError:
         if isinstance(error, OutOfMemoryError):

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.direct import read_body
 from app.models.events import UserEvent
+from app.serving.direct import read_body
 from app.upstream.errors import BodyTooLarge
 from app.upstream.hub import Hub
 from tests.app.conftest import MakeClient, event

@@ -13,7 +13,7 @@ from app.fanout.store import Entry
 from app.main import create_app
 from app.models.actions import ACTION
 from app.models.events import ConnectedEvent, UserEvent
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from app.storage.sqlite_file import SqliteFile
 from app.upstream.hub import Hub
 from app.upstream.publisher import Publisher

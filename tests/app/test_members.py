@@ -16,7 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.main import create_app
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from app.upstream.connection_string import connection_strings
 from app.upstream.memory_storage import MemoryStorage
 from app.upstream.roster import Roster

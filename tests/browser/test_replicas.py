@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from playwright.async_api import Browser, expect
 
 from app.main import create_app
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from app.settings import Settings
 from localpubsub.config import EventHandler, GroupPresence, HubSettings, ServiceConfig
 from localpubsub.server import LocalPubSub

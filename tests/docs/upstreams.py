@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.main import create_app
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from localpubsub.testing import LocalService
 from tests.app.conftest import settings
 

@@ -14,7 +14,7 @@ from azure.messaging.webpubsubclient.models import CallbackType, OnServerDataMes
 from fastapi import FastAPI
 
 from app.main import create_app
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from app.upstream.roster import Roster
 from localpubsub.config import GroupPresence, HubSettings
 from localpubsub.testing import Client, LocalService

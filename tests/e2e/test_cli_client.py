@@ -148,7 +148,7 @@ async def test_a_script_ends_when_it_was_told_to(env: dict[str, str]) -> None:
 
     enough, missing, elapsed = await asyncio.gather(
         run(*hub, *say, *say, "--count", "1", "--for", "300", **env),
-        run(*hub, "--count", "1", "--for", "0.1", "--user-id", "alone", "--protocol", "raw", **env),
+        run("client", "--hub", "den", "--count", "1", "--for", "0.1", "--protocol", "raw", **env),
         run(*hub, "--for", "0.1", **env),
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.clients.entra import EntraVerifier
 from app.main import create_app
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from app.settings import Settings
 from localpubsub.config import EventHandler, HubSettings
 from localpubsub.edge.tls import CERTIFICATE

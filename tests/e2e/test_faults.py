@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from app.main import create_app
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from bench.data_plane import DataPlane, Mood
 from tests.app.conftest import KEY, event, settings
 

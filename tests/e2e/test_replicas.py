@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from app.main import create_app
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from bench.data_plane import DataPlane
 from tests.app.conftest import KEY, event, settings
 from tests.app.fanout.redis.server import RedisServer

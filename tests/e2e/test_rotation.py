@@ -12,8 +12,8 @@ import structlog
 
 from app.clients import key_file
 from app.main import create_app
-from app.server import bind, serving
 from app.services import Services
+from app.serving.server import bind, serving
 from localpubsub.testing import Client, LocalService, quick_config
 from tests.app.conftest import settings
 

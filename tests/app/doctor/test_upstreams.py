@@ -12,8 +12,8 @@ from app.doctor.upstream.groups import GROUPS
 from app.doctor.upstream.visit import MAX_IN_FLIGHT, MAX_REQUESTS, Visit
 from app.doctor.verdicts import Grade
 from app.main import create_app
-from app.server import bind
-from app.server import serving as serving_ours
+from app.serving.server import bind
+from app.serving.server import serving as serving_ours
 from app.upstream.testing import RecordingPublisher
 from tests.app.conftest import settings
 from tests.app.doctor.sound_upstream import SoundUpstream, error, serving, visiting

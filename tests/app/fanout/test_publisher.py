@@ -16,7 +16,7 @@ from app.fanout.store import Batch
 from app.main import create_app
 from app.models.actions import Action, SendToAll, SendToGroup
 from app.models.events import ConnectedEvent, UserEvent
-from app.server import bind, serving
+from app.serving.server import bind, serving
 from app.upstream.errors import Overloaded, Rejected, ServiceError
 from app.upstream.hub import Answer, Hub, on_event
 from app.upstream.idempotency import Key

@@ -15,8 +15,8 @@ from structlog.typing import EventDict
 from app.main import create_app
 from app.models.events import ConnectEvent, GroupJoinedEvent, UserEvent
 from app.models.responses import ConnectResponse
-from app.server import bind, serving
 from app.services import Services
+from app.serving.server import bind, serving
 from app.storage.redis_storage import RedisStorage
 from app.storage.sqlite_storage import SqliteStorage
 from app.upstream.history import History

@@ -173,6 +173,23 @@ async def test_of_connections_to_a_server_that_hangs_one_is_tried(name: Name, se
     await connection.close()
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("unable to perform operation on <TCPTransport closed=True>; the handler is closed", StorageError),
+        ("a mistake", RuntimeError),
+    ],
+)
+async def test_a_connection_that_uvloop_closes_under_a_write_is_an_outage(said: str, kind: type[Exception]) -> None:
+    async def write() -> None:
+        raise RuntimeError(said)
+
+    with pytest.raises(kind) as raised:
+        await RedisConnection("redis://localhost:1/0").run(write())
+
+    assert type(raised.value) is kind
+
+
 async def test_too_few_replicas_are_told_as_such(
     storage: RedisStorage, name: Name, server: RedisServer, stack: AsyncExitStack
 ) -> None:

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from app.direct import DirectFastAPI
-from app.server import DidNotStart, bind, run, serving
+from app.serving.direct import DirectFastAPI
+from app.serving.server import DidNotStart, bind, run, serving
 
 
 class Odd(Exception):

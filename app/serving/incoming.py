@@ -5,7 +5,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.keep_alive import KeepAlive
+from app.serving.keep_alive import KeepAlive
 
 REQUEST_SECONDS = 30.0
 """For a whole request, and for the first byte of a new connection. The event handler gives a body less, and answers."""

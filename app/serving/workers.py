@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from app.server import DidNotStart
+from app.serving.server import DidNotStart
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,7 @@ class Workers:
             with its:
                 descriptors = self._listener.fileno(), its.fileno()
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "app.worker", *map(str, descriptors), pass_fds=descriptors,
+                    sys.executable, "-m", "app.serving.worker", *map(str, descriptors), pass_fds=descriptors,
                     start_new_session=True,  # Ctrl-C is for the process that looks after it
                 )  # fmt: skip
             log.info("a worker starts", worker=number, pid=process.pid)

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from fastapi import WebSocket
 
-from app.direct import ClientGone, DirectFastAPI, Receive, Scope, Send, read_body, send_reply
-from app.incoming import MAX_HEAD_BYTES, IncomingLimits
-from app.server import bind, run, serving
+from app.serving.direct import ClientGone, DirectFastAPI, Receive, Scope, Send, read_body, send_reply
+from app.serving.incoming import MAX_HEAD_BYTES, IncomingLimits
+from app.serving.server import bind, run, serving
 from app.upstream.errors import BodyTooSlow
 from app.upstream.reply import Reply
 
@@ -169,7 +169,7 @@ async def test_a_head_without_end_is_cut_off(dial: Dial) -> None:
 
 async def test_a_request_without_end_is_cut_off(dial: Dial, monkeypatch: pytest.MonkeyPatch) -> None:
     """What follows the last chunk is kept by the parser, whatever the application does."""
-    monkeypatch.setattr("app.incoming.MAX_REQUEST_BYTES", 1000)
+    monkeypatch.setattr("app.serving.incoming.MAX_REQUEST_BYTES", 1000)
     first = b"POST /refuse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nTrailer: "
     reader, writer = await dial(first)
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from app.main import create_app
-from app.own_names import OwnNames
+from app.serving.own_names import OwnNames
 from app.upstream.testing import RecordingPublisher
 from tests.app.conftest import settings
 

@@ -6,8 +6,8 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from app.direct import ASGIApp
-from app.incoming import IncomingLimits
+from app.serving.direct import ASGIApp
+from app.serving.incoming import IncomingLimits
 
 
 class Wire(asyncio.Transport):

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import structlog
 
-from app import workers
-from app.server import DidNotStart, bind
-from app.workers import Workers, reason_against
+from app.serving import workers
+from app.serving.server import DidNotStart, bind
+from app.serving.workers import Workers, reason_against
 from tests.app.conftest import settings
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from app.browser_headers import with_browser_headers
+from app.serving.browser_headers import with_browser_headers
+from app.serving.whole_answer import write_at_once
 from app.upstream.errors import BodyTooLarge, BodyTooSlow
 from app.upstream.reply import Reply
-from app.whole_answer import write_at_once
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from app.direct import Receive, Scope, Send, send_reply
-from app.incoming import IncomingLimits
+from app.serving.direct import Receive, Scope, Send, send_reply
+from app.serving.incoming import IncomingLimits
 from app.upstream.reply import Reply
 from tests.app.fanout.virtual_time import in_virtual_time
-from tests.app.wire_double import Silent, Wire, connected
+from tests.app.serving.wire_double import Silent, Wire, connected
 
 KEEP_ALIVE = 75
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

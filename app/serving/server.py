@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 
 import uvicorn
 
-from app.direct import ASGIApp, DirectFastAPI
-from app.incoming import IncomingLimits
-from app.own_names import OwnNames
+from app.serving.direct import ASGIApp, DirectFastAPI
+from app.serving.incoming import IncomingLimits
+from app.serving.own_names import OwnNames
 
 
 class DidNotStart(RuntimeError):

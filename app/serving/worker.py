@@ -1,4 +1,4 @@
-"""One of several workers: `python -m app.worker LISTENER LINE`, started by `app.workers` with two open sockets."""
+"""One of several workers: `python -m app.serving.worker LISTENER LINE`, started by `.workers` with two open sockets."""
 
 import asyncio
 import socket
@@ -7,9 +7,9 @@ import sys
 from app.console import fail, read_settings
 from app.logging import configure_logging
 from app.main import create_app
-from app.server import DidNotStart, run, serving, until_stopped
+from app.serving.server import DidNotStart, run, serving, until_stopped
+from app.serving.workers import READY
 from app.settings import Settings
-from app.workers import READY
 
 
 async def _work(settings: Settings, listener: socket.socket, line: socket.socket) -> None:

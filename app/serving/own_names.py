@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from app.direct import ASGIApp, Receive, Scope, Send, send_reply
+from app.serving.direct import ASGIApp, Receive, Scope, Send, send_reply
 from app.upstream.reply import text
 
 # Of the names that nobody can register.

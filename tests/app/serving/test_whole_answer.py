@@ -5,11 +5,11 @@ import logging
 
 import pytest
 
-from app.direct import ASGIApp, Message, Receive, Scope, Send, send_reply
+from app.serving.direct import ASGIApp, Message, Receive, Scope, Send, send_reply
+from app.serving.whole_answer import write_at_once
 from app.upstream.reply import APPLICATION_JSON, PLAIN_TEXT, Reply
-from app.whole_answer import write_at_once
 from tests.app.fanout.virtual_time import in_virtual_time, passes
-from tests.app.wire_double import Wire, connected
+from tests.app.serving.wire_double import Wire, connected
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
