@@ -13,6 +13,8 @@ MAX_HEAD_BYTES = 128 * 1024
 """More than the event handler takes, so that it is the one that answers for what is only a little too large."""
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 """Of a body most is dropped once it is refused, but what follows the last chunk is kept until its end."""
+MAX_WAITING_REQUESTS = 100
+"""Of one connection, sent without waiting for answers."""
 BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 _CLOSE = b"connection: close\r\ncontent-length: 0\r\n\r\n"
@@ -47,9 +49,11 @@ class IncomingLimits(KeepAlive):
     _is_incoming = False
     _is_head = False
     _is_over = False
+    _has_ended = False
+    """A request has, in the bytes at hand."""
     _bytes = 0
-    _unanswered: tuple[RequestResponseCycle, ...] = ()
-    """Those before the last one, of requests that came without waiting for answers."""
+    _running: RequestResponseCycle | None = None
+    """The one being answered; others may wait behind it."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
@@ -58,6 +62,7 @@ class IncomingLimits(KeepAlive):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop_deadline()
+        self._leave_unanswered()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
@@ -74,16 +79,21 @@ class IncomingLimits(KeepAlive):
         is_upgrade = self.parser.should_upgrade()
         if is_upgrade and any(name in BODY_HEADERS and value != b"0" for name, value in self.headers):
             raise ValueError("a body would follow in another protocol")
-        before = self.cycle
+        if len(self.pipeline) >= MAX_WAITING_REQUESTS:
+            raise ValueError("too many requests wait for their answers")
         super().on_headers_complete()
-        self._unanswered = (*self._unanswered, before) if self.pipeline else ()
         if is_upgrade and self.cycle is not None:
             self.cycle.keep_alive = False
         elif not self.parser.should_keep_alive() and self.cycle is not None:
             self.cycle.transport = _ClosesLast(self)  # type: ignore[assignment]  # it hands on what it has not itself
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_message_complete(self) -> None:
         self._is_incoming = False
+        self._has_ended = True
         self._drop_deadline()
         super().on_message_complete()
 
@@ -99,22 +109,33 @@ class IncomingLimits(KeepAlive):
             self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
+        self._has_ended = False
         if not self._is_over:
             super().data_received(data)
         if self._is_incoming:
             if self._deadline is None:
                 self._set_deadline()
-            self._bytes += len(data)
+            if not self._has_ended:  # else most of it may belong to the requests before this one
+                self._bytes += len(data)
             if self._bytes > (MAX_HEAD_BYTES if self._is_head else MAX_REQUEST_BYTES):
                 self._hang_up(HEAD_TOO_LARGE if self._is_head else b"")
 
     def send_400_response(self, msg: str) -> None:
+        is_answering = self._is_answering()
         self._leave_unanswered()
-        super().send_400_response(msg)
+        if is_answering:
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
+    def _is_answering(self) -> bool:
+        """Whether an answer has begun and not ended: another one would be read as a part of it."""
+        cycle = self._running
+        return cycle is not None and cycle.response_started and not cycle.response_complete
 
     def _leave_unanswered(self) -> None:
         """An answer to a connection that is closed would be an error, with a trace in the log, for anybody to cause."""
-        for cycle in (*self._unanswered, self.cycle):
+        for cycle in (self._running, *(waiting for waiting, _ in self.pipeline), self.cycle):
             if cycle is not None:
                 cycle.disconnected = True
                 cycle.message_event.set()
@@ -138,7 +159,7 @@ class IncomingLimits(KeepAlive):
     def _hang_up(self, answer: bytes) -> None:
         self._drop_deadline()
         if not self.transport.is_closing():
-            self._leave_unanswered()
-            if answer:
+            if answer and not self._is_answering():
                 self.transport.write(answer)
+            self._leave_unanswered()
             self.transport.close()

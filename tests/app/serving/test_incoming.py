@@ -14,7 +14,7 @@ from app.serving.server import bind, run, serving
 from app.upstream.errors import BodyTooSlow
 from app.upstream.reply import Reply
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """For a test that would otherwise wait for ever."""
 
 Dial = Callable[[bytes], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
