@@ -16,7 +16,10 @@ from localpubsub.config import DEFAULT_ACCESS_KEY, ServiceConfig, is_loopback
 
 log = logging.getLogger(__name__)
 
-REFUSAL = "Pages from elsewhere may not come in while anybody can make a token; choose an access key of your own."
+REFUSAL = (
+    "Pages from elsewhere may not come in while anybody can make a token: choose an access key of your own, and accept "
+    "no Entra tokens that nobody checks."
+)
 
 # Of the names that nobody can register (RFC 2606, 6761, 6762, 8375 and ICANN's `internal`).
 _NOBODYS_DOMAINS = (".localhost", ".test", ".local", ".internal", ".home.arpa")
