@@ -188,7 +188,7 @@ class Hub:
             connection.end_reason = reason
             if self._trace.on:
                 self._trace.ending(connection)
-            connection.outbound.put_control(connection.codec.disconnected(reason))
+            connection.outbound.put_control(connection.codec.disconnected(reason), counted=False)
             connection.outbound.close(close)
 
 

@@ -6,6 +6,7 @@ at a time, in the order they came.
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 
 from localpubsub.config import ServiceConfig
 from localpubsub.engine.events import Events
@@ -20,7 +21,13 @@ log = logging.getLogger(__name__)
 RUNNING_LIMIT = 100
 """How many of one client wait for the upstream before more are refused."""
 
-Running = dict[str, asyncio.Task[None]]
+
+@dataclass
+class Running:
+    """Of one connection. Who has its `turn` is at the upstream."""
+
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Invocations:
@@ -30,24 +37,22 @@ class Invocations:
         self._running: dict[Connection, Running] = {}
 
     def start(self, connection: Connection, command: Invoke) -> None:
-        running = self._running.setdefault(connection, {})
+        running = self._running.setdefault(connection, Running())
         failure = None
-        if command.invocation_id in running:
+        if command.invocation_id in running.tasks:
             failure = Failure("BadRequest", f"The invocation '{command.invocation_id}' is still running.")
-        elif len(running) >= RUNNING_LIMIT:
+        elif len(running.tasks) >= RUNNING_LIMIT:
             failure = Failure("BadRequest", f"There are {RUNNING_LIMIT} invocations running already.")
         if failure is not None:
             tell(connection, InvokeResponse(command.invocation_id, failure=failure))
             return
-        before = next(reversed(running.values()), None)
-        task = asyncio.create_task(self._run(connection, command, before))
-        running[command.invocation_id] = task
+        task = asyncio.create_task(self._run(connection, command, running.turn))
+        running.tasks[command.invocation_id] = task
         task.add_done_callback(lambda _: self._forget(connection, command.invocation_id, task))
 
-    async def _run(self, connection: Connection, command: Invoke, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        tell(connection, await self._answer(connection, command))
+    async def _run(self, connection: Connection, command: Invoke, turn: asyncio.Lock) -> None:
+        async with turn:
+            tell(connection, await self._answer(connection, command))
 
     async def _answer(self, connection: Connection, command: Invoke) -> InvokeResponse:
         if self._config.hub(connection.hub).handler("user", command.event) is None:
@@ -68,18 +73,22 @@ class Invocations:
 
     def cancel(self, connection: Connection, invocation_id: str) -> None:
         """Nothing is answered any more."""
-        task = self._running.get(connection, {}).pop(invocation_id, None)
+        running = self._running.get(connection)
+        task = running.tasks.pop(invocation_id, None) if running is not None else None
         if task is not None:
             task.cancel()
 
     def cancel_all(self, connection: Connection) -> None:
         """The socket is gone; its client has given them up."""
-        for task in tuple(self._running.get(connection, {}).values()):
+        running = self._running.get(connection)
+        for task in tuple(running.tasks.values()) if running is not None else ():
             task.cancel()
 
     def _forget(self, connection: Connection, invocation_id: str, task: asyncio.Task[None]) -> None:
-        running = self._running.get(connection, {})
-        if running.get(invocation_id) is task:
-            del running[invocation_id]
-        if not running:
-            self._running.pop(connection, None)
+        running = self._running.get(connection)
+        if running is None:
+            return
+        if running.tasks.get(invocation_id) is task:
+            del running.tasks[invocation_id]
+        if not running.tasks:
+            del self._running[connection]

@@ -121,7 +121,7 @@ class MqttConnection(Connection):
 
     def say(self, packet: p.Disconnect) -> None:
         """The last packet to a client, where its version knows such a one."""
-        self.outbound.put_control(self._last_word(packet))
+        self.outbound.put_control(self._last_word(packet), counted=False)
 
     def _goodbye(self, reason: str) -> Frame | None:
         return self._last_word(p.Disconnect(Reason.ADMINISTRATIVE_ACTION, Properties(reason_string=reason or None)))
@@ -170,12 +170,13 @@ class MqttConnection(Connection):
             self.write(packets)
 
     def write(self, packets: Iterable[p.Packet]) -> None:
-        """What has a packet id is counted by the session, and not once more by the socket."""
+        """The payloads of what has a packet id are counted by the session, and not once more by the socket."""
         for packet in packets:
+            frame = self._frame(packet)
             if isinstance(packet, p.Publish) and not packet.qos:
-                self.outbound.put(self._frame(packet))
+                self.outbound.put(frame)
             else:
-                self.outbound.put_control(self._frame(packet))
+                self.outbound.put_control(frame, counted=not isinstance(packet, p.Publish))
 
     def _frame(self, packet: p.Packet) -> Frame:
         return Frame(encode(packet, self.terms.version), is_text=False)

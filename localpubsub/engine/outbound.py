@@ -26,6 +26,7 @@ class _Control(NamedTuple):
     """A frame that is not counted among the messages."""
 
     frame: Frame
+    counted: bool
 
 
 class _Expiring(NamedTuple):
@@ -87,16 +88,20 @@ class Outbound:
             return
         self._add(None)
 
-    def put_control(self, frame: Frame | None) -> None:
-        """An ack, a pong, a system message: past 4,096 of them or 16 MiB the client is cut off. `None` is nothing."""
+    def put_control(self, frame: Frame | None, *, counted: bool = True) -> None:
+        """An ack, a pong, a system message: past 4,096 of them or 16 MiB the client is cut off. `None` is nothing.
+
+        Without `counted` its bytes are no part of the 16 MiB: a session counts them, or it is the last word.
+        """
         if frame is None or self.closing is not None:
             return
-        if self._controls >= CONTROL_LIMIT or self._control_bytes > BYTE_LIMIT:
+        if self._controls >= CONTROL_LIMIT or (counted and self._control_bytes > BYTE_LIMIT):
             self._cut(TOO_SLOW)
             return
         self._controls += 1
-        self._control_bytes += len(frame.data)
-        self._add(_Control(frame))
+        if counted:
+            self._control_bytes += len(frame.data)
+        self._add(_Control(frame, counted))
 
     def draw_on(self, sequences: Sequences) -> None:
         """Messages go through `sequences` from now on; what is in there comes first, from the first unacknowledged."""
@@ -144,7 +149,8 @@ class Outbound:
             return self._sequences.take(self._clock()) if self._sequences is not None else None
         if isinstance(entry, _Control):
             self._controls -= 1
-            self._control_bytes -= len(entry.frame.data)
+            if entry.counted:
+                self._control_bytes -= len(entry.frame.data)
             return entry.frame
         self._messages -= 1
         self._bytes -= len(entry.frame.data)

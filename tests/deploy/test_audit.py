@@ -60,6 +60,7 @@ def audit(url: str, program: Path = PIP_AUDIT) -> subprocess.CompletedProcess[st
         "PIP_AUDIT_VULNERABILITY_SERVICE": "osv",
         "PIP_AUDIT_OSV_URL": url,
         "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
     }
     command: list[str | Path] = [ROOT / ".ci" / "audit", program, "requirements.txt"]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)

@@ -190,6 +190,7 @@ def watched_service() -> Iterator[Arena]:
     finally:
         logging.getLogger().removeHandler(errors)
         own.setLevel(level)
+        gc.unfreeze()
 
 
 class Ending(Enum):

@@ -65,7 +65,7 @@ class RecordingUpstream:
         def enough() -> bool:
             return sum(one.event == event for one in self.events) >= count
 
-        async with asyncio.timeout(5), self._changed:
+        async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(enough)
         return [one for one in self.events if one.event == event][:count]
 
@@ -155,7 +155,7 @@ class JsonClient:
         await self.socket.send_json(frame)
 
     async def receive(self) -> dict[str, Any]:
-        frame: dict[str, Any] = await self.socket.receive_json(timeout=5)
+        frame: dict[str, Any] = await self.socket.receive_json(timeout=30)
         return frame
 
     async def ask(self, **frame: Any) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class JsonClient:
     async def closed(self) -> int:
         """The code the service closes with; frames before it are skipped."""
         while True:
-            message = await self.socket.receive(timeout=5)
+            message = await self.socket.receive(timeout=30)
             if message.type is not aiohttp.WSMsgType.TEXT:
                 assert self.socket.close_code is not None
                 return self.socket.close_code
@@ -177,7 +177,7 @@ async def json_client(
     session: aiohttp.ClientSession, service: LocalPubSub, hub: str = "open", **token: Any
 ) -> AsyncIterator[JsonClient]:
     async with session.ws_connect(client_url(service, hub, **token), protocols=[JSON]) as socket:
-        yield JsonClient(socket, await socket.receive_json(timeout=5))
+        yield JsonClient(socket, await socket.receive_json(timeout=30))
 
 
 def rest_headers(service: LocalPubSub, path: str, *, key: str = PRIMARY, **changes: Any) -> dict[str, str]:

@@ -366,7 +366,7 @@ async def test_a_client_that_answers_no_ping_is_dropped(
         json_client(session, service, "den", user="silent"),
     ):
         # Reading is what answers pings; the silent client never does.
-        reading = asyncio.create_task(alive.socket.receive(timeout=5))
+        reading = asyncio.create_task(alive.socket.receive(timeout=30))
         gone = (await upstream.wait_for("disconnected"))[0]
         assert not reading.done()
         reading.cancel()
@@ -398,7 +398,7 @@ async def test_who_is_at_the_door_when_it_stops_is_to_try_again(
 
     close, upstream.answer = service._console.close, answer
     first = asyncio.create_task(knock())
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 30)
     service._console.close = while_it_stops  # type: ignore[method-assign]
     await service.stop()
 

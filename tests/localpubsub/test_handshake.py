@@ -188,7 +188,7 @@ async def test_what_is_no_text_reaches_the_upstream_as_a_question_mark(
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: 3n0pQe1mP1x9S0d8Zk2yYw==\r\nX-Old: caf\xe9\r\n\r\n".encode("latin-1")
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         answer = await reader.readline()
     writer.close()
     body = json.loads(upstream.events[0].body)

@@ -143,6 +143,25 @@ async def test_a_cancelled_one_is_not_answered(
         assert (await client.receive())["data"] == "wanted"
 
 
+async def test_who_waits_behind_a_cancelled_one_waits_for_those_before_it(
+    session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, held: asyncio.Event
+) -> None:
+    async with json_client(session, service, "den") as client:
+        for number in range(3):
+            await invoke(client, str(number), data=str(number))
+        await upstream.wait_for("ask")
+        await client.send(type="cancelInvocation", invocationId="1")
+        await client.send(type="ping")
+        assert await client.receive() == {"type": "pong"}
+        async with json_client(session, service, "den"):
+            pass  # it was at the upstream, so what was asked before is there too
+        assert len([one for one in upstream.events if one.event == "ask"]) == 1
+        held.set()
+        answered = [(await client.receive())["data"] for _ in range(2)]
+
+    assert answered == ["0", "2"]
+
+
 async def test_one_whose_socket_is_lost_is_given_up(
     session: aiohttp.ClientSession, service: LocalPubSub, upstream: RecordingUpstream, held: asyncio.Event
 ) -> None:

@@ -93,6 +93,22 @@ def test_answers_that_are_not_read_may_be_sixteen_mebibytes_and_the_last_one_who
     assert queue.closing == Close(1008, "The client reads too slowly.")
 
 
+def test_bytes_that_are_counted_elsewhere_are_no_part_of_it_whether_they_wait_or_were_taken() -> None:
+    queue = outbound()
+    answer = Frame(b"x" * (BYTE_LIMIT + 1), is_text=True)
+    for _ in range(2):
+        queue.put_control(answer, counted=False)
+    queue.put_control(FRAME)
+    assert [queue.take(), queue.take()] == [answer, answer]
+    queue.put_control(answer)
+    queue.put_control(FRAME, counted=False)
+    assert queue.closing is None
+
+    queue.put_control(FRAME)
+
+    assert queue.closing == Close(1008, "The client reads too slowly.")
+
+
 def test_the_first_close_counts_and_nothing_is_added_behind_it() -> None:
     queue = outbound()
     queue.put(FRAME)

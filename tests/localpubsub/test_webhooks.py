@@ -284,7 +284,7 @@ async def test_connect_is_given_up_sooner(session: aiohttp.ClientSession, upstre
     upstream.answer = never
     async with LocalPubSub(config(upstream, connect_seconds=0.1)) as service:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await asyncio.wait_for(session.ws_connect(client_url(service, "den")), 10)
+            await asyncio.wait_for(session.ws_connect(client_url(service, "den")), 30)
 
     assert refused.value.status == 500
 
@@ -296,7 +296,7 @@ async def test_a_connect_for_which_there_is_no_time_to_try_again_has_the_last_an
     upstream.answer = lambda _: web.Response(status=status)
     async with LocalPubSub(config(upstream, connect_seconds=60, retry_delays=(0.01, 60))) as service:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            await asyncio.wait_for(session.ws_connect(client_url(service, "den")), 10)
+            await asyncio.wait_for(session.ws_connect(client_url(service, "den")), 30)
 
     assert refused.value.status == status
     assert len(upstream.events) == 2

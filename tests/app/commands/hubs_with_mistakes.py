@@ -1,6 +1,6 @@
 """Hubs that cannot be used, each for a reason of its own."""
 
-from app.upstream.hub import Hub
+from app.upstream.hub import Environment, Hub
 
 
 class NamelessHub(Hub): ...
@@ -17,6 +17,14 @@ class RaisingHub(Hub):
 
     def __init__(self) -> None:
         raise KeyError("CATALOGUE_URL")
+
+
+class DemonstrationHub(Hub):
+    name = "demonstration"
+
+    def __init__(self, environment: Environment) -> None:
+        if not environment.believes_query:
+            raise LookupError("only where everybody is who they say")
 
 
 class TwinHub(Hub):

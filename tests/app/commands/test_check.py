@@ -80,6 +80,19 @@ def test_a_policy_that_cannot_be_read_is_wrong(monkeypatch: pytest.MonkeyPatch) 
     assert (code, said["wrong"]) == (1, [f"policy: POLICY: {reason}"])
 
 
+def test_so_is_a_hub_that_raises_only_with_the_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {
+        "WEBPUBSUB_CONNECTION_STRING": STRING,
+        "HUBS": "tests.app.commands.hubs_with_mistakes:DemonstrationHub",
+        "IDENTITY": "app-service",
+    }
+
+    code, said = run(monkeypatch, environment, "--offline")
+
+    reason = "the app cannot be built, it raises LookupError: only where everybody is who they say"
+    assert (code, said["wrong"]) == (1, [f"settings: {reason}"])
+
+
 def test_what_starts_may_still_be_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {"WEBPUBSUB_CONNECTION_STRING": STRING, "STORE": "memory://", "DEVELOPMENT": "true"}
 

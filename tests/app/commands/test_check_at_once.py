@@ -1,6 +1,8 @@
 """Of any two mistakes `webpubsub check` names both, whichever hides the other from the program itself."""
 
+import atexit
 import os
+import socket
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -21,6 +23,12 @@ LISTS = ("HUBS", "TRUSTED_PROXIES", "WEBHOOK_ALLOWED_NETWORKS", "WEBPUBSUB_MORE_
 """Settings that hold two mistakes as well as one."""
 AS_IT_IS = "of the configuration to begin with"
 ANOTHER_KEY = "the same service with another key"
+RESERVED = socket.socket()
+RESERVED.bind(("127.0.0.1", 0))
+atexit.register(RESERVED.close)
+CLOSED = RESERVED.getsockname()[1]
+"""Bound and not listened at, so that nobody else comes to listen there."""
+NOBODY = f"http://127.0.0.1:{CLOSED}"
 
 
 class Mistake(NamedTuple):
@@ -109,9 +117,9 @@ UNPROVEN = Mistake({**NO_PROOF}, "WEBHOOK_ENTRA_TENANT", "nothing could prove th
 """Without a key the service is asked with Entra, which is elsewhere: it stays out of what others are asked."""
 ASKED = [
     Mistake({"STORE": "sqlite:///keys/upstream.db"}, "STORE", "cannot be used"),
-    Mistake({"STORE": f"redis://app:{PASSWORD}@127.0.0.1:9/0"}, "STORE", "Redis cannot be reached"),
+    Mistake({"STORE": f"redis://app:{PASSWORD}@127.0.0.1:{CLOSED}/0"}, "STORE", "Redis cannot be reached"),
     Mistake({"WEBPUBSUB_CONNECTION_STRING": ANOTHER_KEY}, "WEBPUBSUB_CONNECTION_STRING", "401"),
-    Mistake({"IDENTITY_ISSUER": "http://127.0.0.1:9"}, "IDENTITY_ISSUER", "no answer that could be used"),
+    Mistake({"IDENTITY_ISSUER": NOBODY}, "IDENTITY_ISSUER", "no answer that could be used"),
     Mistake({"TRANSLATOR": "apertium", "PATH": "/nowhere"}, "TRANSLATOR", "install apertium"),
 ]
 OFFLINE = [*READ, *TOGETHER, *BUILT, UNPROVEN]
@@ -130,6 +138,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("bad.toml").write_text('[[rule]]\nname = "twin"\nwho = ["me"]\n[[rule]]\nname = "twin"\n')
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("WebPubSubConnectionString", raising=False)
     monkeypatch.setenv("HUBS", "tests.app.reference_hub:ReferenceHub")
     monkeypatch.setenv("STORE", "memory://")
     monkeypatch.setenv("WEBPUBSUB_CONNECTION_STRING", STRING)
@@ -262,12 +271,12 @@ async def test_what_cannot_be_used_is_set_all_the_same(made: dict[str, str | Non
     ("made", "claim"),
     [
         ({"NEGOTIATE_MINUTES": "x", "NEGOTIATE_MAX_MINUTES": "5"}, "exceeds"),
-        ({"IDENTITY": "all", "IDENTITY_ISSUER": "http://127.0.0.1:9", "IDENTITY_AUDIENCE": "me"}, "IDENTITY=oidc"),
+        ({"IDENTITY": "all", "IDENTITY_ISSUER": NOBODY, "IDENTITY_AUDIENCE": "me"}, "IDENTITY=oidc"),
         ({"IDENTITY": "all"}, "IDENTITY is query"),
         ({"WEBPUBSUB_CONNECTION_STRING": "x"}, "no service is named"),
         ({"WEBPUBSUB_CONNECTION_STRING": "x"}, "nothing could prove"),
-        ({"WEBPUBSUB_CONNECTION_STRING": "x", "WEBPUBSUB_ENDPOINT": "http://127.0.0.1:9"}, "different services"),
-        ({"WEBPUBSUB_CONNECTION_STRING": "x", "WEBPUBSUB_ENDPOINT": "http://127.0.0.1:9"}, "credential"),
+        ({"WEBPUBSUB_CONNECTION_STRING": "x", "WEBPUBSUB_ENDPOINT": NOBODY}, "different services"),
+        ({"WEBPUBSUB_CONNECTION_STRING": "x", "WEBPUBSUB_ENDPOINT": NOBODY}, "credential"),
         ({"STORE": "ftp://x"}, "can be written"),
         ({"TRANSLATOR": "babel"}, "languages"),
         ({"TRANSLATOR": "azure", "TRANSLATOR_ENDPOINT": "x"}, "needs TRANSLATOR_KEY"),

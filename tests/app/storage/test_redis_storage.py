@@ -173,7 +173,7 @@ async def test_a_redis_that_says_nothing_is_tried(replica: Open, redis: Redis, m
     one = await replica()
     async with one.listen("t") as heard:
         with structlog.testing.capture_logs() as logs:
-            await redis.client_pause(round(ANSWER_SECONDS * 1000) + 500)
+            await redis.client_pause(round(ANSWER_SECONDS * 1000) + 4_000)
             with pytest.raises(FellBehind):
                 await next_of(heard)
         await eventually(lambda: any(line["event"] == "store is back" for line in logs))

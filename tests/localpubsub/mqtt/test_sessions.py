@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from localpubsub.engine.hub import Hub
-from localpubsub.engine.outbound import Close
+from localpubsub.engine.mqtt_sessions import FULL
+from localpubsub.engine.outbound import CONTROL_LIMIT, TOO_SLOW, Close
 from localpubsub.protocol.messages import DataType, Message, Payload
 from localpubsub.protocol.mqtt import packets as p
+from localpubsub.protocol.mqtt.encoder import encode
 from localpubsub.protocol.mqtt.packets import V3, V5
 from localpubsub.protocol.mqtt.properties import Properties
 from localpubsub.protocol.mqtt.reasons import ConnectReturn, Reason
@@ -307,6 +309,35 @@ async def test_too_much_for_a_client_that_does_not_acknowledge_ends_it_too() -> 
     assert client.closed is not None
     assert client.closed.code == 1008
     assert stage.session() is None
+
+
+async def test_a_full_session_is_answered_and_told_when_there_is_too_much() -> None:
+    stage = Stage()
+    client = await stage.connected(groups=("g",))
+    for _ in range(16):
+        send(stage, "g", "x" * 1024 * 1024)
+    await client.engine.receive(encode(p.PingReq(), V5))
+    assert client.closed is None
+
+    send(stage, "g", "x")
+
+    assert client.closed == Close(1008, FULL)
+    unread = [frame.data for frame in iter(client.outbound.take, None)]
+    last = (p.PingResp(), p.Disconnect(Reason.QUOTA_EXCEEDED))
+    assert unread[16:] == [encode(packet, V5) for packet in last]
+
+
+async def test_acks_of_what_was_never_read_do_not_make_room_without_end() -> None:
+    stage = Stage()
+    client = await stage.connected(groups=("g",))
+    for number in range(CONTROL_LIMIT):
+        send(stage, "g", "x")
+        await client.engine.receive(encode(p.PubAck(number + 1), V5))
+    assert client.closed is None
+
+    send(stage, "g", "x")
+
+    assert client.closed == TOO_SLOW
 
 
 async def test_a_stop_says_goodbye_to_all_and_ends_all() -> None:
