@@ -51,13 +51,12 @@ from app.models.events import (
     MqttDisconnectedEvent,
     UserEvent,
 )
-from app.models.negotiate import ClientProtocol
+from app.models.negotiate import MOST_MINUTES, ClientProtocol
 from app.serving.direct import read_body
 from app.upstream.cloudevents import GROUP_PRESENCE, USER, Headers, read_headers
 from app.upstream.errors import NotAuthentic, Refused, ServiceError, WrongCaller
 from app.upstream.gate import Caller
 
-MOST_MINUTES = 1440
 _EXPRESSION = re.compile(r"\{(query|headers)\.([^{}]+)\}")
 
 
@@ -66,7 +65,7 @@ class WebPubSubConnection:
 
     `user_id` is a literal, or an expression as the binding has them: `{query.id}`, `{headers.x-my-user}`. An
     expression that finds nothing is a 400. Read headers only where a front end sets them and strips the client's.
-    Raises `ValueError` for `minutes` outside of 1 to 1440.
+    Raises `ValueError` for `minutes` outside of 1 to `MOST_MINUTES`.
     """
 
     def __init__(

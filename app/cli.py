@@ -19,7 +19,7 @@ from app.commands.simulate import simulate_cli
 from app.console import fail, out, read_settings
 from app.logging import configure_logging
 from app.main import create_app
-from app.models.negotiate import ClientProtocol
+from app.models.negotiate import MOST_MINUTES, ClientProtocol
 from app.serving.server import DidNotStart, bind, run, serving, until_stopped
 from app.serving.workers import Workers, reason_against
 from app.settings import Settings
@@ -167,7 +167,7 @@ def token(
     ] = None,
     role: Annotated[list[str] | None, typer.Option(help="A role, as webpubsub.sendToGroup.lobby.")] = None,
     group: Annotated[list[str] | None, typer.Option(help="A group to start in.")] = None,
-    minutes: Annotated[int, typer.Option(min=1, help="Lifetime.")] = 60,
+    minutes: Annotated[int, typer.Option(min=1, max=MOST_MINUTES, help="Lifetime.")] = 60,
     client: Annotated[ClientProtocol, typer.Option(help="Which kind of client.")] = ClientProtocol.DEFAULT,
 ) -> None:
     """Prints a client access URL, signed with the access key of the configured service."""

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.fanout.stores import check_store_url
+from app.models.negotiate import MOST_MINUTES
 from app.settings_together import contradictions
 from app.upstream.connection_string import ConnectionString, connection_strings, read_connection_strings
 from app.upstream.gate import parse_network
@@ -138,8 +139,8 @@ class Settings(BaseSettings):
     fanout_deadline_seconds: float = Field(
         default=300, gt=0, description="From the first attempt; then a message goes to the dead letters"
     )
-    negotiate_minutes: int = Field(default=60, ge=1, le=1440, description="Lifetime of a client access URL")
-    negotiate_max_minutes: int = Field(default=1440, ge=1, description="The most a caller may ask for")
+    negotiate_minutes: int = Field(default=60, ge=1, le=MOST_MINUTES, description="Lifetime of a client access URL")
+    negotiate_max_minutes: int = Field(default=MOST_MINUTES, ge=1, description="The most a caller may ask for")
     negotiate_roles: TextList = Field(default=(), description="Roles every negotiated client gets")
     negotiate_groups: TextList = Field(default=(), description="Groups every negotiated client starts in")
     negotiate_limit: Annotated[Limit | None, NoDecode] = Field(

@@ -94,10 +94,14 @@ class Server:
 
 
 def _cpu_ticks(pid: int) -> int:
+    """Of the process, those it waited for, and those that run; 0 for one that is gone."""
     process = Path(f"/proc/{pid}")
-    after_name = (process / "stat").read_text().rpartition(")")[2].split()
-    children = [int(child) for one in process.glob("task/*/children") for child in one.read_text().split()]
-    return int(after_name[11]) + int(after_name[12]) + sum(map(_cpu_ticks, children))
+    try:
+        after_name = (process / "stat").read_text().rpartition(")")[2].split()
+        children = [int(child) for one in process.glob("task/*/children") for child in one.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(map(int, after_name[11:15])) + sum(map(_cpu_ticks, children))
 
 
 @dataclass

@@ -47,7 +47,7 @@ class IssuerKeys:
         if header.get("alg") not in self._algorithms or not isinstance(header.get("kid"), str):
             raise invalid(f"the bearer token is not signed with {' or '.join(self._algorithms)} and a key id")
         kind = str(header.get("typ", "jwt")).lower().removeprefix("application/")
-        if kind != "jwt" and not kind.endswith("at+jwt"):
+        if kind not in ("jwt", "at+jwt"):
             raise invalid("the bearer token is signed for something else than access, as its typ says")
         key = await self._key(header["kid"])
         if key is None:

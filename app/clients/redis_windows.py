@@ -9,7 +9,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError as LimitsStorageError
 from redis.asyncio import ConnectionPool
 
-from app.storage.redis_connection import drop_idle
+from app.storage.redis_connection import drop_idle, is_lost
 from app.upstream.policy import Limit
 from app.upstream.storage import StorageError
 
@@ -26,7 +26,9 @@ class RedisWindows:
             if await self._strategy.hit(item, *key):
                 return None
             stats = await self._strategy.get_window_stats(item, *key)
-        except LimitsStorageError as error:
+        except (LimitsStorageError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not is_lost(error):
+                raise
             await drop_idle(self._pool)
             raise StorageError("the limits cannot be counted: Redis does not answer") from error
         seconds = stats.reset_time - time()

@@ -6,6 +6,7 @@ protobuf. Everything else is the SDK's verb of the same name.
 
 from collections.abc import AsyncIterator, Awaitable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -25,8 +26,6 @@ from app.upstream.errors import ServiceError
 from app.upstream.service import GroupConnection
 
 API_VERSION = "2024-12-01"
-NO_SEGMENTS = frozenset({".", ".."})
-"""Whoever reads a URL takes them, encoded or not, for steps from one part of the path to another."""
 
 
 class AzureServiceClient:
@@ -235,14 +234,27 @@ def _params(excluded: Collection[str], filter_text: str | None, ttl_seconds: int
 
 
 def _check(operation: str, *names: str) -> None:
-    """Raises `ServiceError` for a name that is no segment of a path: it would lead to everybody in the hub."""
-    if not NO_SEGMENTS.isdisjoint(names):
-        raise ServiceError(operation, 400)
+    """Raises `ServiceError` for a name that is no segment of a path."""
+    for name in names:
+        _segment(operation, name)
 
 
 def _segment(operation: str, name: str) -> str:
-    """Raises `ServiceError`."""
-    _check(operation, name)
+    """As `segment`. Raises `ServiceError`."""
+    try:
+        return segment(name)
+    except ValueError:
+        raise ServiceError(operation, 400) from None
+
+
+@lru_cache(maxsize=4096)
+def segment(name: str) -> str:
+    """A part of a URL's path, encoded. Raises `ValueError` for a name that can be none.
+
+    Dots alone, encoded or not, are steps to another part of the path: there a message would go to everybody in the hub.
+    """
+    if name in (".", ".."):
+        raise ValueError("no segment of a path")
     return quote(name, safe="")
 
 

@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from math import ceil, isfinite
 from typing import NamedTuple, assert_never
 from urllib.parse import quote, urlsplit
 
 from app.clients.bearer import Bearer, NoBearer
 from app.clients.http1 import Answer, KeepAliveClient, NoAnswer
-from app.clients.service_client import API_VERSION, NO_SEGMENTS
+from app.clients.service_client import API_VERSION, segment
 from app.fanout.delivery import SendFailed
 from app.models.actions import (
     Action,
@@ -65,9 +64,9 @@ class ServiceSender:
         """Raises `SendFailed`; its reason names the status and the service's error code, nothing else."""
         try:
             call = call_for(action, waited_seconds)
+            url = f"{self._endpoint}/api/hubs/{segment(hub)}{call.path}?{'&'.join(call.query)}"
         except ValueError as error:  # as final as the service's own 400
             raise SendFailed(f"the action cannot be sent: {type(error).__name__}", 400) from error
-        url = f"{self._endpoint}/api/hubs/{_segment(hub)}{call.path}?{'&'.join(call.query)}"
         try:
             bearer = await self._bearer.value(url)
             answer = await self._client.request(self._request(call, url, bearer, action.traceparent))
@@ -115,14 +114,14 @@ def _change(action: Change) -> Call:
     query = [_VERSION]
     match action:
         case AddConnectionToGroup() | RemoveConnectionFromGroup():
-            path = f"/groups/{_in_path(action.group)}/connections/{_in_path(action.connection_id)}"
+            path = f"/groups/{segment(action.group)}/connections/{segment(action.connection_id)}"
         case AddUserToGroup() | RemoveUserFromGroup():
-            path = f"/users/{_in_path(action.user_id)}/groups/{_in_path(action.group)}"
+            path = f"/users/{segment(action.user_id)}/groups/{segment(action.group)}"
         case RemoveUserFromAllGroups():
-            path = f"/users/{_in_path(action.user_id)}/groups"
+            path = f"/users/{segment(action.user_id)}/groups"
         case GrantPermission() | RevokePermission():
-            path = f"/permissions/{action.permission}/connections/{_in_path(action.connection_id)}"
-            query = [f"targetName={_segment(action.target_name)}", _VERSION]
+            path = f"/permissions/{action.permission}/connections/{segment(action.connection_id)}"
+            query = [f"targetName={quote(action.target_name, safe='')}", _VERSION]
         case _:
             assert_never(action)
     return Call(method, path, query)
@@ -132,9 +131,9 @@ def _close(action: Close) -> Call:
     reason = [] if action.reason is None else [f"reason={quote(action.reason, safe='')}"]
     match action:
         case CloseClientConnection():
-            return Call("DELETE", f"/connections/{_in_path(action.connection_id)}", [*reason, _VERSION])
+            return Call("DELETE", f"/connections/{segment(action.connection_id)}", [*reason, _VERSION])
         case CloseGroupConnections():
-            path = f"/groups/{_in_path(action.group)}/:closeConnections"
+            path = f"/groups/{segment(action.group)}/:closeConnections"
         case CloseAllConnections():
             path = "/:closeConnections"
         case _:
@@ -149,12 +148,12 @@ def _send(action: Send, waited_seconds: float) -> Call:
         case SendToAll():
             excluded = _excluded(action.excluded)
         case SendToGroup():
-            path = f"/groups/{_in_path(action.group)}/:send"
+            path = f"/groups/{segment(action.group)}/:send"
             excluded = _excluded(action.excluded)
         case SendToUser():
-            path = f"/users/{_in_path(action.user_id)}/:send"
+            path = f"/users/{segment(action.user_id)}/:send"
         case SendToConnection():
-            path = f"/connections/{_in_path(action.connection_id)}/:send"
+            path = f"/connections/{segment(action.connection_id)}/:send"
     query = [*excluded, _VERSION]
     ttl = action.ttl_seconds
     if ttl:
@@ -166,19 +165,7 @@ def _send(action: Send, waited_seconds: float) -> Call:
 
 
 def _excluded(connections: Iterable[str]) -> list[str]:
-    return [f"excluded={_segment(connection_id)}" for connection_id in connections]
-
-
-def _in_path(name: str) -> str:
-    """Raises `ValueError` for a name that would lead out of its part of the path, to everybody in the hub."""
-    if name in NO_SEGMENTS:
-        raise ValueError("no segment of a path")
-    return _segment(name)
-
-
-@lru_cache(maxsize=4096)
-def _segment(text: str) -> str:
-    return quote(text, safe="")
+    return [f"excluded={quote(connection_id, safe='')}" for connection_id in connections]
 
 
 def _failure(answer: Answer) -> SendFailed:

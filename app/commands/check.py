@@ -168,3 +168,5 @@ def _together(settings: Settings) -> Iterator[Finding]:
         Services(settings)
     except ValueError as error:
         yield Finding("settings", Verdict.WRONG, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a hub of somebody's raises with the real settings alone
+        yield Finding("settings", Verdict.WRONG, f"the app cannot be built, it raises {type(error).__name__}: {error}")

@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from app.models.wire import WireModel
 
+MOST_MINUTES = 24 * 60
+"""The longest life of a client access URL that is made here."""
+
 
 class ClientProtocol(StrEnum):
     """Which door of the service a client access URL opens."""

@@ -10,8 +10,9 @@ import structlog
 
 from app.clients.access import AccessIssuer
 from app.clients.identity import Asked, Identity, QueryIdentity, Visitor, minutes_left
-from app.models.negotiate import ClientAccess, ClientProtocol
+from app.models.negotiate import MOST_MINUTES, ClientAccess, ClientProtocol
 from app.serving.direct import Receive, Scope, Send, send_reply
+from app.upstream.dispatch import has_blank_end
 from app.upstream.errors import MalformedEvent, NotAuthentic, NotFound, Overloaded, Refused, ServiceError, WrongCaller
 from app.upstream.gate import MOST_PARAMETERS, subscriber
 from app.upstream.guard import Limiter
@@ -40,7 +41,7 @@ class NegotiateRules:
     """
 
     minutes: int = 60
-    max_minutes: int = 1440
+    max_minutes: int = MOST_MINUTES
     roles: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     policy: Policy | None = None
@@ -101,10 +102,8 @@ class NegotiateEndpoint:
             raise MalformedEvent(f"a user id has at most {MAX_USER_ID} characters")
         if user_id is not None and _CONTROL.search(user_id):
             raise MalformedEvent("a user id holds no control characters")  # it becomes a header of every event
-        if user_id is not None and user_id != user_id.strip():
-            raise MalformedEvent(
-                "a user id neither begins nor ends with a blank"
-            )  # headers lose it: somebody else's id
+        if user_id is not None and has_blank_end(user_id):
+            raise MalformedEvent("a user id neither begins nor ends with a blank")
         roles, groups = self._rights(hub, visitor)
         return await issuer.issue(
             hub,

@@ -114,8 +114,7 @@ class RedisConnection:
         except (RedisError, OSError) as error:
             raise await self._failure(error) from None
         except RuntimeError as error:
-            # What uvloop says where a connection goes in the moment something is written to it.
-            if "closed" not in str(error):
+            if not is_lost(error):
                 raise
             raise StorageError("Redis cannot be reached") from None
 
@@ -129,6 +128,11 @@ class RedisConnection:
     async def close(self) -> None:
         with suppress(RedisError, OSError):
             await self._client.aclose()
+
+
+def is_lost(error: RuntimeError) -> bool:
+    """Whether this is what uvloop says where a connection goes in the moment something is written to it."""
+    return "closed" in str(error)
 
 
 async def drop_idle(pool: ConnectionPool) -> None:

@@ -30,30 +30,20 @@ class Authentication:
         """Raises `NotAuthentic` or `WrongCaller`. Header values are as received."""
         if self._bearer is not None:
             await self._check_bearer(self._bearer, authorization)
-            if signature and self.origins.keys(origin) != ():
-                self.check_signature(origin, connection_id, signature)
+            keys = self._keys(origin)
+            if signature and keys:
+                _check_signature(keys, connection_id, signature)
         elif not self._allow_unverified:
-            self.check_signature(origin, connection_id, signature)
+            _check_signature(self._keys(origin), connection_id, signature)
 
-    def check_signature(self, origin: str, connection_id: bytes, signature: bytes | None) -> None:
+    def _keys(self, origin: str) -> tuple[bytes, ...]:
         keys = self.origins.keys(origin)
         if keys is None:
             raise NotAuthentic(
                 "WebHook-Request-Origin names no configured endpoint; add its host to WEBPUBSUB_ALLOWED_ORIGINS "
                 "if it is a custom domain or a replica"
             )
-        if not keys:
-            raise NotAuthentic(
-                "no access key is configured for this origin, so nothing can be verified; set "
-                "WEBPUBSUB_CONNECTION_STRING or configure Entra verification"
-            )
-        if not signature:
-            raise NotAuthentic("ce-signature is missing although an access key is configured")
-        if not is_signed(signature, connection_id, keys):
-            raise NotAuthentic(
-                "ce-signature was made with none of the configured access keys; after a key rotation configure "
-                "both keys"
-            )
+        return keys
 
     async def _check_bearer(self, verifier: BearerVerifier, authorization: bytes | None) -> None:
         scheme, _, token = (authorization or b"").decode("latin-1").partition(" ")
@@ -63,3 +53,17 @@ class Authentication:
                 challenge="Bearer",
             )
         await verifier.verify(token.strip())
+
+
+def _check_signature(keys: tuple[bytes, ...], connection_id: bytes, signature: bytes | None) -> None:
+    if not keys:
+        raise NotAuthentic(
+            "no access key is configured for this origin, so nothing can be verified; set "
+            "WEBPUBSUB_CONNECTION_STRING or configure Entra verification"
+        )
+    if not signature:
+        raise NotAuthentic("ce-signature is missing although an access key is configured")
+    if not is_signed(signature, connection_id, keys):
+        raise NotAuthentic(
+            "ce-signature was made with none of the configured access keys; after a key rotation configure both keys"
+        )

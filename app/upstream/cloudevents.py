@@ -250,9 +250,6 @@ def _read_leniently(model: type[_EventModel], context: ConnectionContext, body: 
         raise MalformedEvent("the body is not valid JSON") from None
     if not isinstance(members, dict):
         raise MalformedEvent("the body is not a JSON object")
-    for name in ("claims", "query", "headers"):
-        if isinstance(lists := members.get(name), dict):
-            members[name] = {key: [] if values is None else values for key, values in lists.items()}
     try:
         return model.model_validate(_without_nulls(members), by_alias=True, by_name=False).within(context)
     except ValidationError as error:

@@ -74,14 +74,21 @@ async def dispatch(hub: Hub, event: Event) -> Outcome:
 
 
 async def _connect(hub: Hub, event: ConnectEvent) -> Outcome:
-    if _has_blank_end(event):
-        refusal = Rejected("a user id neither begins nor ends with a blank", status=401)
-        return Outcome(encode_rejection(event, refusal))
+    if any(map(has_blank_end, _user_ids(event))):
+        return _refused_for_a_blank(event)
     try:
         answer = await hub.on_connect(event)
     except Rejected as rejection:
         return Outcome(encode_rejection(event, rejection))
+    if answer is not None and has_blank_end(answer.user_id or ""):
+        # Final, and not a failure of the hub: it may hand on what a client calls itself.
+        log.warning("a hub names a user with a blank at an end", hub=hub.name, connection_id=event.connection_id)
+        return _refused_for_a_blank(event)
     return Outcome(encode_connect(event, answer), answer.actions if answer else ())
+
+
+def _refused_for_a_blank(event: ConnectEvent) -> Outcome:
+    return Outcome(encode_rejection(event, Rejected("a user id neither begins nor ends with a blank", status=401)))
 
 
 async def _user_event(hub: Hub, event: UserEvent) -> Outcome:
@@ -98,12 +105,16 @@ async def _user_event(hub: Hub, event: UserEvent) -> Outcome:
     return Outcome(encode_user_event(event, answer), answer.actions if isinstance(answer, UserEventResponse) else ())
 
 
-def _has_blank_end(event: ConnectEvent) -> bool:
-    """A header is trimmed on its way: a token for ` mia` would come in as `mia`, who is somebody else."""
-    subjects = [event.user_id or ""]
-    for name in SUBJECT_CLAIMS:
-        subjects += event.claims.get(name, ())
-    return subjects != [one.strip() for one in subjects]
+def has_blank_end(user_id: str) -> bool:
+    """A header is trimmed on its way: a token for ` mia` would come in as `mia`, who is somebody else.
+
+    Other blanks than these two stay in a header.
+    """
+    return user_id != user_id.strip(" \t")
+
+
+def _user_ids(event: ConnectEvent) -> list[str]:
+    return [event.user_id or "", *(one for name in SUBJECT_CLAIMS for one in event.claims.get(name, ()))]
 
 
 def actions_in(answer: object) -> Sequence[Action]:
@@ -121,8 +132,6 @@ def encode_connect(event: ConnectEvent, answer: ConnectResponse | None) -> Reply
     headers = _state_header(event.state)
     if answer is None:
         return Reply(204, b"", headers) if headers else NO_CONTENT
-    if answer.user_id is not None and answer.user_id != answer.user_id.strip():
-        raise HandlerError("the user id begins or ends with a blank, which the header of later events would lose")
     if answer.subprotocol and answer.subprotocol not in event.subprotocols:
         raise HandlerError(f"the client did not offer the subprotocol {answer.subprotocol!r}")
     if answer.cookies:

@@ -221,6 +221,10 @@ async def test_local_says_what_it_cannot_work_with(tmp_path: Path) -> None:
     assert "access key of your own" in host
 
 
+async def test_a_url_lives_a_day_at_most(tmp_path: Path) -> None:
+    assert "less than or equal to 1440" in await fails("token", "--minutes", "1441", folder=tmp_path)
+
+
 async def test_a_printed_url_opens_the_local_service(tmp_path: Path) -> None:
     async with command("local", "--port", "0", folder=tmp_path) as running:
         connection_string = await running.until(r"(Endpoint=\S+)")

@@ -118,7 +118,7 @@ async def test_a_token_says_that_it_is_for_access(issuer: Issuer, verifier: Entr
     await verifier.verify(issuer.token(typ=typ))
 
 
-@pytest.mark.parametrize("typ", ["logout+jwt", "secevent+jwt", "application/dpop+jwt", "JWE"])
+@pytest.mark.parametrize("typ", ["logout+jwt", "chat+jwt", "secevent+jwt", "application/dpop+jwt", "JWE"])
 async def test_what_an_issuer_signs_for_something_else_opens_nothing(
     issuer: Issuer, verifier: EntraVerifier, typ: str
 ) -> None:

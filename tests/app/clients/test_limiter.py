@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 
 from app.clients.limiter import RateLimiter
 from app.upstream.policy import Limit
@@ -60,4 +61,28 @@ async def test_without_redis_nothing_is_decided(server: RedisServer) -> None:
 
     with pytest.raises(StorageError, match="Redis does not answer"):
         await limiter.admit(LIMIT, "chat", "mia")
+    await limiter.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("unable to perform operation on <TCPTransport closed=True>; the handler is closed", StorageError),
+        ("a mistake", RuntimeError),
+    ],
+)
+async def test_a_connection_that_uvloop_closes_under_a_write_is_an_outage(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, said: str, kind: type[Exception]
+) -> None:
+    async def write(*_: object, **__: object) -> None:
+        raise RuntimeError(said)
+
+    limiter = RateLimiter(server.url)
+    await limiter.admit(LIMIT, "chat", "mia")
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", write)
+
+    with pytest.raises(kind) as raised:
+        await limiter.admit(LIMIT, "chat", "mia")
+
+    assert type(raised.value) is kind
     await limiter.close()

@@ -204,7 +204,7 @@ async def test_what_is_not_json_is_refused_before_it_is_sent(
     assert data_plane.requests == []
 
 
-@pytest.mark.parametrize("name", [".", ".."])
+@pytest.mark.parametrize("name", [".", "..", "\ud800"])
 @pytest.mark.parametrize(
     "verb",
     [

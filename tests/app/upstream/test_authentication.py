@@ -55,6 +55,7 @@ async def test_with_a_key_the_signature_decides(signature: bytes | None, origin:
         (b"bearer good", GOOD, HOST, True),
         (b"Bearer good", FORGED, HOST, False),
         (b"Bearer good", GOOD, "evil.example", False),
+        (b"Bearer good", None, "evil.example", False),
         (b"Bearer bad", GOOD, HOST, False),
         (b"Basic good", GOOD, HOST, False),
         (None, GOOD, HOST, False),
@@ -71,3 +72,15 @@ async def test_with_a_verifier_the_token_is_asked_for_and_a_signature_must_be_ri
 
 async def test_without_a_key_a_token_is_enough() -> None:
     assert await is_believed(keys=(), bearer=True, authorization=b"Bearer good", signature=FORGED)
+    assert not await is_believed(keys=(), bearer=True, authorization=b"Bearer good", origin="evil.example")
+
+
+@pytest.mark.parametrize(("endpoints", "allowed"), [((), ()), ((Endpoint(f"https://{HOST}", (KEY,)),), ("*",))])
+async def test_where_every_origin_may_call_a_token_is_enough(
+    endpoints: tuple[Endpoint, ...], allowed: tuple[str, ...]
+) -> None:
+    authentication = Authentication(Origins(endpoints, allowed), bearer=OneToken())
+
+    await authentication.check(
+        origin="any.example", connection_id=b"conn-7f3a", signature=None, authorization=b"Bearer good"
+    )

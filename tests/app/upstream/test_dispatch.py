@@ -1,10 +1,12 @@
 """What a hub answers, and what goes over the wire for it."""
 
+import json
 from typing import Any
 
 import pytest
 import structlog
 
+from app.models.actions import CloseAllConnections
 from app.models.events import ConnectEvent, ConnectionContext, MqttConnectEvent, UserEvent
 from app.models.mqtt import (
     ConnectReasonCode,
@@ -286,7 +288,30 @@ async def test_who_is_another_by_more_than_a_blank_is_the_hubs_to_judge(claims: 
     assert (await dispatch(Hub(), event)).reply.status == 204
 
 
-@pytest.mark.parametrize("user_id", [" mia", "mia ", "\u00a0mia"])
-def test_a_hub_names_nobody_with_a_blank_at_an_end(user_id: str) -> None:
-    with pytest.raises(HandlerError, match="blank"):
-        encode_connect(connect(), ConnectResponse(user_id=user_id))
+class Echo(Hub):
+    """Calls its clients what they call themselves."""
+
+    name = "chat"
+
+    async def on_connect(self, event: ConnectEvent) -> ConnectResponse:
+        return ConnectResponse(user_id=event.query_value("id"), actions=(CloseAllConnections(),))
+
+
+@pytest.mark.parametrize("user_id", [" mia", "mia ", "mia\t"])
+async def test_a_hub_names_nobody_with_a_blank_at_an_end(user_id: str) -> None:
+    """It may be the client who chose the name: that is final, and nothing for the service to deliver again."""
+    with structlog.testing.capture_logs() as logs:
+        outcome = await dispatch(Echo(), ConnectEvent(query={"id": [user_id]}).within(context()))
+
+    assert (outcome.reply.status, outcome.actions) == (401, ())
+    assert [line["event"] for line in logs] == ["a hub names a user with a blank at an end"]
+
+
+@pytest.mark.parametrize("user_id", ["", "mia", "Mia Lee", "\u00a0mia", "mia\u3000", "mia\u0085"])
+async def test_other_blanks_are_part_of_a_user_id(user_id: str) -> None:
+    """No header loses them."""
+    event = ConnectEvent(claims={"sub": [user_id]}, query={"id": [user_id]}).within(context(user_id=user_id.encode()))
+
+    reply = (await dispatch(Echo(), event)).reply
+
+    assert (event.user_id or "", json.loads(reply.body)["userId"]) == (user_id, user_id)
