@@ -35,6 +35,6 @@ def _shared(store: str) -> "RedisWindows | None":
     if urlsplit(store).scheme not in ("redis", "rediss", "unix"):
         return None
     # A fifth of a second to import, and only deployments with Redis need it.
-    from app.clients.redis_windows import RedisWindows  # noqa: PLC0415
+    from app.clients.redis_windows import RedisWindows  # noqa: PLC0415 - its libraries are slow to load
 
     return RedisWindows(store)
